@@ -1,0 +1,1 @@
+"""The vocabulary of the Kubernetes API that knows no particular kind: selectors, quantities, patches, errors."""

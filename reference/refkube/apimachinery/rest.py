@@ -1,0 +1,91 @@
+"""A request to an API server and its response, apart from HTTP.
+
+Clients make requests, `apiserver.pipeline` answers them, `apiserver.http` and `client.http` translate to
+and from HTTP. In process a request carries objects as they are: nothing is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from refkube.apimachinery.meta import Object
+
+NO_OPTIONS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """Who asks: authentication.k8s.io/v1 UserInfo."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(slots=True)
+class Request:
+    """One API call.
+
+    `verb` is get, list, watch, create, update, patch, delete or deletecollection. `options` are the query
+    parameters by name, as strings (labelSelector, resourceVersion, limit, dryRun, fieldManager ...).
+    `body` is a decoded object (create, update, patch, delete options); for a patch `patch_type` is its media type.
+    """
+
+    verb: str
+    group: str
+    version: str
+    resource: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    body: Any = None
+    patch_type: str = ""
+    options: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    user: UserInfo | None = None
+    user_agent: str = ""
+    warnings: list[str] = field(default_factory=list)  # filled while the request is served
+
+
+@dataclass(slots=True)
+class Response:
+    """`code` is 200, 201 or 202; one of `object` and `watch` is set. `warnings` become Warning headers."""
+
+    object: Object | None = None
+    code: int = 200
+    watch: Watch | None = None
+    warnings: list[str] = field(default_factory=list)
+    items: list[Any] | None = None  # of a list: entries that can give their encoding (registry.storage.Entry)
+
+
+class WatchEvent:
+    """ADDED, MODIFIED, DELETED, BOOKMARK or ERROR with its object; encoded once for all who watch."""
+
+    __slots__ = ("_line", "object", "type")
+
+    def __init__(self, type: str, object: Object):
+        self.type = type
+        self.object = object
+        self._line: bytes | None = None
+
+    @property
+    def line(self) -> bytes:
+        """The event as one line of a JSON watch stream."""
+        if self._line is None:
+            self._line = orjson.dumps({"type": self.type, "object": self.object}) + b"\n"
+        return self._line
+
+
+class Watch(Protocol):
+    """A running watch. Events are delivered on the loop's thread, in order, from `start` on."""
+
+    def start(self, deliver: Callable[[WatchEvent], None], closed: Callable[[], None]) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+Handle = Callable[[Request], Response]

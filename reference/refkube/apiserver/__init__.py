@@ -1,0 +1,1 @@
+"""The API server: authentication, authorization, verbs, discovery, and their HTTP form."""

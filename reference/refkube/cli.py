@@ -1,0 +1,5 @@
+"""The command `refkube`."""
+
+
+def main() -> None:
+    raise SystemExit("refkube: no command yet")

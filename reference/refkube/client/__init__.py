@@ -1,0 +1,1 @@
+"""How a component speaks to an API server: clients, informers, work queues, controllers."""

@@ -1,0 +1,1 @@
+"""Clock, event loop, ids and trace: what everything else is driven by."""

@@ -1,0 +1,1 @@
+"""Storage of API objects: generic REST storage, strategies, managed fields, tables."""

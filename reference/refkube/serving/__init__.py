@@ -1,0 +1,1 @@
+"""The API server on a real socket: ASGI, TLS, streams, and the bridge to the event loop."""

@@ -1,0 +1,1 @@
+"""A key-value store with etcd's semantics, and its backends."""

@@ -1,0 +1,1 @@
+"""The ways from a step to a system under test."""

@@ -1,0 +1,1 @@
+"""Step definitions, split by domain. They know drivers by their interface only."""
