@@ -12,6 +12,7 @@ RELEASE = "1.36"
 VERSION = "v1.36.0"
 
 READ = ("get", "list", "watch")
+NO_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
 ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -79,7 +80,7 @@ KINDS: tuple[Kind, ...] = tuple(
         ("Event", "events", "N", {"short": "ev"}),
         ("LimitRange", "limitranges", "N", {"short": "limits"}),
         ("Namespace", "namespaces", "C",
-         {"short": "ns", "sub": "finalize status", "verbs": ("create", "delete", "get", "list", "patch", "update", "watch")}),
+         {"short": "ns", "sub": "finalize status", "verbs": NO_COLLECTION}),
         ("Node", "nodes", "C", {"short": "no", "sub": "status"}),
         ("PersistentVolumeClaim", "persistentvolumeclaims", "N", {"short": "pvc", "sub": "status"}),
         ("PersistentVolume", "persistentvolumes", "C", {"short": "pv", "sub": "status"}),
@@ -100,7 +101,8 @@ KINDS: tuple[Kind, ...] = tuple(
         ("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "C", {"categories": "api-extensions"}),
         ("ValidatingAdmissionPolicy", "validatingadmissionpolicies", "C",
          {"categories": "api-extensions", "sub": "status"}),
-        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", "C", {"categories": "api-extensions"}),
+        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", "C",
+         {"categories": "api-extensions"}),
         ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "C", {"categories": "api-extensions"}),
     )
     + _rows(

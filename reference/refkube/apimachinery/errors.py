@@ -54,9 +54,8 @@ def too_long(field: str, limit: int) -> FieldError:
 
 
 def too_many(field: str, actual: int, limit: int) -> FieldError:
-    return FieldError(
-        "FieldValueTooMany", field, _message("Too many", str(actual), f"must have at most {limit} item{'s'[:limit != 1]}")
-    )
+    detail = f"must have at most {limit} item{'' if limit == 1 else 's'}"
+    return FieldError("FieldValueTooMany", field, _message("Too many", str(actual), detail))
 
 
 def type_invalid(field: str, value: object, detail: str) -> FieldError:
@@ -188,7 +187,8 @@ def too_many_requests(message: str, retry_after: int) -> StatusError:
 
 def too_large_resource_version(current: int, asked: int) -> StatusError:
     """504 with the cause that makes clients retry instead of relisting."""
-    details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1}
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    details = {"causes": [cause], "retryAfterSeconds": 1}
     return status_error(504, "Timeout", f"Timeout: Too large resource version: {asked}, current: {current}", details)
 
 

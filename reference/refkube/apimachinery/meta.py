@@ -39,7 +39,7 @@ def resource_version_of(obj: Object) -> str:
 
 
 def key_of(obj: Object) -> str:
-    """"namespace/name", or "name" for a cluster-scoped object: the key of caches and work queues."""
+    """The key of caches and work queues: "namespace/name", or "name" for a cluster-scoped object."""
     meta = metadata_of(obj)
     namespace = meta.get("namespace")
     return f"{namespace}/{meta['name']}" if namespace else meta["name"]

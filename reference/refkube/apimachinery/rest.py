@@ -48,35 +48,42 @@ class Request:
     options: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     user: UserInfo | None = None
     user_agent: str = ""
+    raw: bytes | None = None  # the body as it came, where it came encoded: duplicate fields are looked for in it
     warnings: list[str] = field(default_factory=list)  # filled while the request is served
 
 
 @dataclass(slots=True)
 class Response:
-    """`code` is 200, 201 or 202; one of `object` and `watch` is set. `warnings` become Warning headers."""
+    """`code` is 200, 201 or 202; `object` or `watch` is set. `warnings` become Warning headers.
+
+    `encoded` gives the object's JSON where it is kept; for a list, `items` gives its items' JSON.
+    """
 
     object: Object | None = None
     code: int = 200
     watch: Watch | None = None
     warnings: list[str] = field(default_factory=list)
-    items: list[Any] | None = None  # of a list: entries that can give their encoding (registry.storage.Entry)
+    encoded: Callable[[], bytes] | None = None
+    items: Callable[[], list[bytes]] | None = None
 
 
 class WatchEvent:
     """ADDED, MODIFIED, DELETED, BOOKMARK or ERROR with its object; encoded once for all who watch."""
 
-    __slots__ = ("_line", "object", "type")
+    __slots__ = ("_encoded", "_line", "object", "type")
 
-    def __init__(self, type: str, object: Object):
+    def __init__(self, type: str, object: Object, encoded: Callable[[], bytes] | None = None):
         self.type = type
         self.object = object
+        self._encoded = encoded
         self._line: bytes | None = None
 
     @property
     def line(self) -> bytes:
         """The event as one line of a JSON watch stream."""
         if self._line is None:
-            self._line = orjson.dumps({"type": self.type, "object": self.object}) + b"\n"
+            encoded = self._encoded() if self._encoded else orjson.dumps(self.object)
+            self._line = b'{"type":"%b","object":%b}\n' % (self.type.encode(), encoded)
         return self._line
 
 
