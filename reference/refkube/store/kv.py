@@ -159,6 +159,8 @@ class Timers(Protocol):
 
 
 class Watch(ABC):
+    __slots__ = ()
+
     @abstractmethod
     def cancel(self) -> None:
         """Nothing is delivered after this returns. May be called from within a delivery, and twice."""
