@@ -1,5 +1,109 @@
-"""The command `refkube`."""
+"""The command `refkube`: a Kubernetes API server, and in time the other components, as processes.
+
+Arguments are checked here; what they name is built in `cluster`. Wrong use is told in one line, with exit code 3.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from refkube.api.kinds import VERSION
+from refkube.apiserver.authentication import ADMIN
+from refkube.cluster import Cluster, open_store
+from refkube.engine.clock import WallClock
+from refkube.serviceaccount.tokens import new_key
+from refkube.store.kv import StoreError
+
+app = typer.Typer(
+    name="refkube",
+    help="refkube, the reference implementation of gherkube's specification of Kubernetes.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
 
 
 def main() -> None:
-    raise SystemExit("refkube: no command yet")
+    app()
+
+
+@app.callback()
+def refkube() -> None:
+    """refkube, the reference implementation of gherkube's specification of Kubernetes."""
+
+
+@app.command()
+def version() -> None:
+    """Print the release of Kubernetes that is served."""
+    print(f"refkube serves Kubernetes {VERSION}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 6443,
+    data_dir: Annotated[Path, typer.Option(help="Where keys and objects are kept.")] = Path("refkube-data"),
+    etcd: Annotated[str, typer.Option(metavar="URL", help="Keep objects in this etcd instead of in sqlite.")] = "",
+    memory: Annotated[bool, typer.Option("--memory", help="Keep objects in memory only.")] = False,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Where to write the kubeconfig.")] = None,
+    speed: Annotated[float, typer.Option(help="Seconds of the cluster's time that pass in one real second.")] = 1.0,
+) -> None:
+    """Serve the Kubernetes API over TLS until interrupted."""
+    try:
+        from refkube.serving import credentials, server
+    except ImportError as missing:
+        _fail(f"serving needs the package {missing.name}; install gherkube[serve]")
+    if memory and etcd:
+        _fail("--memory and --etcd exclude each other")
+    if not speed > 0:
+        _fail(f"--speed must be positive, not {speed}")
+    clock = WallClock(speed)
+    try:
+        held = credentials.prepare(data_dir, host, clock.now(), secrets.token_urlsafe(32), new_key())
+        cluster = Cluster(
+            clock=clock,
+            seed=None,
+            store=open_store("memory" if memory else etcd or data_dir / "state.db"),
+            users={held.admin_token: ADMIN},
+            signing_key=held.signing_key,
+            on_error=lambda why, what: print(f"refkube: {what}: {why!r}", file=sys.stderr, flush=True),
+        )
+    except StoreError as why:
+        _fail(str(why))
+    except OSError as why:
+        _fail(f"{data_dir}: {why.strerror}")
+    written = kubeconfig or data_dir / "kubeconfig"
+
+    def started(actual: int) -> None:
+        told = f"[{host}]" if ":" in host else host
+        config = credentials.kubeconfig(f"https://{told}:{actual}", held.authority, held.admin_token)
+        credentials.write_private(written, config.encode())
+        print(f"export KUBECONFIG={written.resolve()}", flush=True)
+
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        server.run(
+            cluster.loop,
+            cluster.http,
+            host=host,
+            port=port,
+            certificate=held.certificate,
+            key=held.key,
+            started=started,
+            stopping=cluster.registry.close,
+        )
+    except server.AddressInUse as why:
+        _fail(str(why))
+    finally:
+        cluster.close()
+
+
+def _fail(why: str) -> NoReturn:
+    print(f"refkube: {why}", file=sys.stderr)
+    raise typer.Exit(3)

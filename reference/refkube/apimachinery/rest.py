@@ -1,7 +1,8 @@
 """A request to an API server and its response, apart from HTTP.
 
 Clients make requests, `apiserver.pipeline` answers them, `apiserver.http` and `client.http` translate to
-and from HTTP. In process a request carries objects as they are: nothing is encoded.
+and from HTTP. In process a request carries objects as they are: nothing is encoded. `HttpRequest` and `HttpResponse`
+are what passes between a socket, or a transport without one, and the HTTP front.
 """
 
 from __future__ import annotations
@@ -96,3 +97,33 @@ class Watch(Protocol):
 
 
 Handle = Callable[[Request], Response]
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """`path` is percent-encoded and without the query; header names are in lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
+    body: bytes = b""
+
+
+class Stream(Protocol):
+    """A body that goes on: chunks are delivered from `start` on until `closed` is called or `stop`."""
+
+    def start(self, deliver: Callable[[bytes], None], closed: Callable[[], None]) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    stream: Stream | None = None
+
+    def header(self, name: str) -> str:
+        return next((value for key, value in self.headers if key == name), "")

@@ -1,0 +1,200 @@
+"""A cluster in one process: the composition root, the only place where rooms meet.
+
+Used by the drivers of the suite and by `refkube serve`. Everything is made here and handed its neighbours; what a
+component may know of others is what it gets as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from refkube.admission.chain import Chain
+from refkube.admission.plugins.namespacelifecycle import NamespaceLifecycle
+from refkube.api.kinds import preferred
+from refkube.apimachinery import errors
+from refkube.apimachinery.meta import Object
+from refkube.apimachinery.rest import Handle, HttpRequest, HttpResponse, UserInfo
+from refkube.apiserver.authentication import ADMIN, Authenticator
+from refkube.apiserver.authorization import Authorizer
+from refkube.apiserver.http import Front
+from refkube.apiserver.pipeline import Pipeline
+from refkube.apiserver.reviews import Reviews
+from refkube.client.client import Client
+from refkube.engine.clock import Clock, VirtualClock
+from refkube.engine.ids import Ids
+from refkube.engine.loop import Loop
+from refkube.registry.registry import Registry
+from refkube.registry.storage import Storage, stamp
+from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
+from refkube.serviceaccount.tokens import Tokens
+from refkube.store.kv import Store
+from refkube.store.memory import MemoryStore
+from refkube.store.sqlite import SqliteStore
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+SYSTEM_PRIORITIES = (
+    ("system-cluster-critical", 2_000_000_000, "For Pods that the cluster needs, wherever they run."),
+    ("system-node-critical", 2_000_001_000, "For Pods that their node needs."),
+)
+COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
+
+
+class ApiServer:
+    """An API server over a store: pipeline for clients in process, HTTP front for all others."""
+
+    def __init__(
+        self,
+        store: Store,
+        loop: Loop,
+        ids: Ids,
+        users: Mapping[str, UserInfo],
+        signing_key: bytes | None = None,
+        components: Mapping[str, Callable[[], str | None]] | None = None,
+    ):
+        self.registry = Registry(store, loop, ids)
+        self.tokens = Tokens(loop.now, ISSUER, signing_key)
+        self._users = users
+        authorizer = Authorizer()
+        namespaces = self._storage("namespaces")
+        chain = Chain([NamespaceLifecycle(lambda name: _found(namespaces, name))])
+        healthy = components if components is not None else dict.fromkeys(COMPONENTS, _healthy)
+        reviews = Reviews(authorizer, self.tokens, self.proven, healthy)
+        self.pipeline = Pipeline(
+            self.registry, chain, authorizer, loop, self._subresources(loop, ids), reviews.answers()
+        )
+        self.handle: Handle = self.pipeline.handle
+        authenticator = Authenticator(users, self._account)
+        self.front = Front(self.pipeline, authenticator, lambda: self.tokens.public_jwk, ISSUER)
+
+    def _storage(self, resource: str) -> Storage:
+        return self.registry.storage(preferred(resource))
+
+    def _subresources(self, loop: Loop, ids: Ids) -> dict[tuple[str, str], Subresource]:
+        scale, binding = Scale(), Binding(loop)
+        bound = {"Pod": self._storage("pods"), "Secret": self._storage("secrets"), "Node": self._storage("nodes")}
+        scaled = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "replicationcontrollers")
+        return {
+            **{(resource, "scale"): scale for resource in scaled},
+            ("pods", "binding"): binding,
+            ("pods", "eviction"): Eviction(self._storage("poddisruptionbudgets.policy"), loop),
+            ("serviceaccounts", "token"): TokenRequest(self.tokens, bound, loop, ids),
+        }
+
+    def proven(self, token: str, audiences: tuple[str, ...]) -> tuple[UserInfo, tuple[str, ...]] | None:
+        """Whom a token stands for and for which of the audiences, None if it is not good."""
+        if token in self._users:
+            return self._users[token], audiences
+        verified = self.tokens.verify(token, audiences)
+        if verified is None or not self._account_exists(verified.claims):
+            return None
+        return verified.user, verified.audiences
+
+    def _account(self, token: str) -> UserInfo | None:
+        found = self.proven(token, ())
+        return found[0] if found else None
+
+    def _account_exists(self, claims: Object) -> bool:
+        """A token dies with its account and with what it is bound to (pkg/serviceaccount/jwt.go)."""
+        about = claims["kubernetes.io"]
+        bound = {"serviceaccount": "serviceaccounts", "pod": "pods", "secret": "secrets", "node": "nodes"}
+        for role, resource in bound.items():
+            if role in about:
+                namespace = "" if role == "node" else about["namespace"]
+                found = _found(self._storage(resource), about[role]["name"], namespace)
+                if found is None or found["metadata"]["uid"] != about[role]["uid"]:
+                    return False
+        return True
+
+
+class Cluster:
+    """A control plane on one loop: in virtual time unless a clock is given, in memory unless a store is given.
+
+    `seed` names the run: uids, generated names and every other choice follow from it; None makes them differ from
+    run to run. `users` are static tokens.
+    """
+
+    def __init__(
+        self,
+        nodes: int = 0,
+        seed: int | None = 0,
+        clock: Clock | None = None,
+        store: Callable[[Loop], Store] | None = None,
+        users: Mapping[str, UserInfo] | None = None,
+        signing_key: bytes | None = None,
+        on_error: Callable[[BaseException, str], None] | None = None,
+    ):
+        self.loop = Loop(clock or VirtualClock(), on_error=on_error)
+        self.ids = Ids(seed)
+        self.store = store(self.loop) if store else MemoryStore(stamp, self.loop)
+        self.admin_token = "admin"
+        known = users if users is not None else {self.admin_token: ADMIN}
+        self.apiserver = ApiServer(self.store, self.loop, self.ids, known, signing_key)
+        self.apiserver.front.on_bug = None if on_error is None else lambda bug: on_error(bug, "apiserver")
+        self.registry = self.apiserver.registry
+        self.handle = self.apiserver.handle
+        self._bootstrap()
+        self.registry.start_compaction()
+
+    def http(self, request: HttpRequest) -> HttpResponse:
+        """One HTTP request, without a socket."""
+        return self.apiserver.front.serve(request)
+
+    def client(self, name: str, *groups: str) -> Client:
+        """A client in process with a component's identity: client("kube-scheduler")."""
+        user = UserInfo(f"system:{name}", groups=(*groups, "system:authenticated"))
+        return Client(self.handle, user, name)
+
+    def close(self) -> None:
+        self.registry.close()
+        self.store.close()
+
+    def _bootstrap(self) -> None:
+        """What every cluster has from its beginning (pkg/controlplane, poststart hooks)."""
+        client = self.client("apiserver", "system:masters")
+        for name in SYSTEM_NAMESPACES:
+            _ensure(client, "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        for name, value, about in SYSTEM_PRIORITIES:
+            priority = {
+                "apiVersion": "scheduling.k8s.io/v1",
+                "kind": "PriorityClass",
+                "metadata": {"name": name},
+                "value": value,
+                "description": about,
+            }
+            _ensure(client, "priorityclasses.scheduling.k8s.io", priority)
+
+
+def open_store(where: str | Path) -> Callable[[Loop], Store]:
+    """A store in "memory", in the etcd at a URL, or in the sqlite file at a path."""
+
+    def opened(loop: Loop) -> Store:
+        if where == "memory":
+            return MemoryStore(stamp, loop)
+        if isinstance(where, str):
+            from refkube.store.etcd import EtcdStore  # its libraries are an extra
+
+            return EtcdStore(where, loop.post, stamp)
+        return SqliteStore(where, stamp=stamp, timers=loop)
+
+    return opened
+
+
+def _ensure(client: Client, resource: str, obj: Object) -> None:
+    try:
+        client.create(resource, obj)
+    except errors.StatusError as refusal:
+        if refusal.reason != "AlreadyExists":
+            raise
+
+
+def _found(storage: Storage, name: str, namespace: str = "") -> Object | None:
+    try:
+        return storage.get(namespace, name).value
+    except errors.StatusError:
+        return None
+
+
+def _healthy() -> str | None:
+    return None

@@ -1,0 +1,54 @@
+"""All storages of an API server, one a stored kind, over one key-value store.
+
+Made by `cluster`, used by the API server's pipeline.
+"""
+
+from __future__ import annotations
+
+from refkube.api.kinds import KINDS, Kind
+from refkube.engine.ids import Ids
+from refkube.engine.loop import Loop, Timer
+from refkube.registry.conversion import storage_kind
+from refkube.registry.storage import Storage
+from refkube.store.kv import Store
+
+COMPACTION_PERIOD = 300.0  # seconds: kube-apiserver --etcd-compaction-interval
+
+
+class Registry:
+    """`storage(kind)` is where the objects of a served kind live."""
+
+    def __init__(self, store: Store, loop: Loop, ids: Ids):
+        self.store = store
+        self._loop = loop
+        self._timer: Timer | None = None
+        self._compact_next = 0
+        self._storages: dict[Kind, Storage] = {}
+        for kind in KINDS:
+            if "get" in kind.verbs and kind.kind != "ComponentStatus":
+                stored = storage_kind(kind)
+                if stored not in self._storages:
+                    self._storages[stored] = Storage(stored, store, loop, ids)
+                self._storages[kind] = self._storages[stored]
+
+    def storage(self, kind: Kind) -> Storage:
+        return self._storages[kind]
+
+    def stored(self, kind: Kind) -> bool:
+        return kind in self._storages
+
+    def start_compaction(self) -> None:
+        """Forget, every five minutes, what is older than five minutes (apiserver/pkg/storage/etcd3/compact.go)."""
+        self._compact_next = self.store.revision
+        self._timer = self._loop.call_later(COMPACTION_PERIOD, self._compact)
+
+    def _compact(self) -> None:
+        if self._compact_next > self.store.compacted:
+            self.store.compact(self._compact_next)
+        self.start_compaction()
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        for storage in set(self._storages.values()):
+            storage.feed.close()

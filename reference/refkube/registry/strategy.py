@@ -1,0 +1,421 @@
+"""What each kind does at creation, update and deletion, beyond its schema, defaults and validation.
+
+A `Strategy` is chosen by group and kind (`strategy_of`); `registry.storage` calls it. The rules are those of the
+strategy.go files below kubernetes/pkg/registry.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from refkube.api import validation
+from refkube.api.kinds import Kind
+from refkube.apimachinery.errors import FieldError
+from refkube.apimachinery.meta import Object, get_path, name_of, namespace_of, with_metadata
+
+Fields = Mapping[str, Any]
+
+
+class Strategy:
+    """The rules of a kind without rules of its own."""
+
+    allow_create_on_update = False
+    allow_unconditional_update = True
+    counts_generation = False
+    returns_deleted = False  # deletion answers with the object instead of a Status
+    orphans_by_default = False
+    status_keeps: tuple[str, ...] = ()  # metadata that an update of status leaves as it is
+    ttl = 0  # seconds until an object expires
+
+    def __init__(self, kind: Kind):
+        self.kind = kind
+        self.has_status = "status" in kind.subresources
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        """Status is not the creator's to say; generation begins at 1."""
+        if self.has_status and "status" in obj:
+            obj = without(obj, "status")
+        initial = self.initial_status(obj)
+        if initial is not None:
+            obj = {**obj, "status": initial}
+        if self.counts_generation:
+            obj = with_metadata(obj, generation=1)
+        return obj
+
+    def initial_status(self, obj: Object) -> Object | None:
+        return None
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        """The main resource does not change status, and status changes nothing else."""
+        if subresource == "status":
+            return self._prepare_for_status(new, old)
+        if self.has_status:
+            new = replaced(new, old, "status")
+        if self.counts_generation and self.is_new_generation(new, old):
+            new = with_metadata(new, generation=get_path(old, "metadata", "generation", default=0) + 1)
+        return new
+
+    def _prepare_for_status(self, new: Object, old: Object) -> Object:
+        kept = {key: value for key, value in old.items() if key not in ("metadata", "status")}
+        kept["metadata"] = new["metadata"]
+        if "status" in new:
+            kept["status"] = new["status"]
+        if self.status_keeps:
+            meta = {key: value for key, value in new["metadata"].items() if key not in self.status_keeps}
+            for field in self.status_keeps:
+                if field in old["metadata"]:
+                    meta[field] = old["metadata"][field]
+            kept["metadata"] = meta
+        return kept
+
+    def is_new_generation(self, new: Object, old: Object) -> bool:
+        return any(new.get(key) != old.get(key) for key in {*new, *old} - {"metadata", "status", "apiVersion", "kind"})
+
+    def validate(self, obj: Object) -> list[FieldError]:
+        return validation.validate(self.kind.group, self.kind.kind, obj)
+
+    def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
+        group, kind = self.kind.group, self.kind.kind
+        if subresource == "status":
+            return validation.validate_status_update(group, kind, new, old)
+        return validation.validate_update(group, kind, new, old)
+
+    def grace_period(self, obj: Object, asked: int | None) -> int | None:
+        """Seconds of grace for a deletion; None where the kind knows no graceful deletion."""
+        return None
+
+    def deletable_during_update(self, obj: Object) -> bool:
+        """True where a marked object without finalizers may vanish with the update that took the last one."""
+        return True
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        """The fields that field selectors may name."""
+        return {"metadata.name": name_of(obj), "metadata.namespace": namespace_of(obj)}
+
+    def field_names(self) -> frozenset[str]:
+        return frozenset(self.fields({"metadata": {}}))
+
+
+def without(obj: Object, *keys: str) -> Object:
+    return {key: value for key, value in obj.items() if key not in keys}
+
+
+def replaced(new: Object, old: Object, key: str) -> Object:
+    """`new` with the old object's part under a key, or none where the old has none."""
+    if key in old:
+        return new if new.get(key) is old[key] else {**new, key: old[key]}
+    return without(new, key) if key in new else new
+
+
+class Generation(Strategy):
+    counts_generation = True
+
+
+class Workload(Generation):
+    """The controllers' kinds of apps and batch: an update of status keeps the labels."""
+
+    status_keeps = ("labels",)
+
+
+class PodStrategy(Generation):
+    returns_deleted = True
+    status_keeps = ("deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences")
+
+    def initial_status(self, obj: Object) -> Object:
+        status: Object = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+        if obj["spec"].get("schedulingGates"):
+            status["conditions"] = [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                    "lastProbeTime": None,
+                    "lastTransitionTime": None,
+                }
+            ]
+        return status
+
+    def _prepare_for_status(self, new: Object, old: Object) -> Object:
+        new = super()._prepare_for_status(new, old)
+        quality = get_path(old, "status", "qosClass")
+        if quality and get_path(new, "status", "qosClass") is None:
+            new = {**new, "status": {**new.get("status", {}), "qosClass": quality}}
+        return new
+
+    def is_new_generation(self, new: Object, old: Object) -> bool:
+        return new["spec"] is not old["spec"] and new["spec"] != old["spec"]
+
+    def grace_period(self, obj: Object, asked: int | None) -> int | None:
+        """pkg/registry/core/pod/strategy.go CheckGracefulDelete."""
+        spec = obj["spec"]
+        seconds = asked
+        if seconds is None:
+            seconds = spec.get("terminationGracePeriodSeconds", 30)
+        if not spec.get("nodeName") or get_path(obj, "status", "phase") in ("Succeeded", "Failed"):
+            seconds = 0
+        return 1 if seconds < 0 else seconds
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        spec, status = obj.get("spec") or {}, obj.get("status") or {}
+        return {
+            **super().fields(obj),
+            "spec.nodeName": spec.get("nodeName", ""),
+            "spec.restartPolicy": spec.get("restartPolicy", ""),
+            "spec.schedulerName": spec.get("schedulerName", ""),
+            "spec.serviceAccountName": spec.get("serviceAccountName", ""),
+            "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
+            "status.phase": status.get("phase", ""),
+            "status.podIP": status.get("podIP", ""),
+            "status.nominatedNodeName": status.get("nominatedNodeName", ""),
+        }
+
+
+def quality_of_service(spec: Object) -> str:
+    """Guaranteed, Burstable or BestEffort (pkg/apis/core/v1/helper/qos)."""
+    requests: dict[str, list[str]] = {}
+    guaranteed = True
+    limited: set[str] = set()
+    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
+    for container in containers:
+        resources = container.get("resources") or {}
+        asked, limits = resources.get("requests") or {}, resources.get("limits") or {}
+        for name in ("cpu", "memory"):
+            if name in asked and not _is_zero(asked[name]):
+                requests.setdefault(name, []).append(asked[name])
+            if name in limits and not _is_zero(limits[name]):
+                limited.add(name)
+            if name not in limits or asked.get(name, limits[name]) != limits[name]:
+                guaranteed = False
+    if not requests and not limited:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed and limited == {"cpu", "memory"} else "Burstable"
+
+
+def _is_zero(quantity: object) -> bool:
+    return not str(quantity).strip("0.+-numkKMGTPEie")
+
+
+class NamespaceStrategy(Strategy):
+    def prepare_for_create(self, obj: Object) -> Object:
+        spec = obj.get("spec") or {}
+        finalizers = spec.get("finalizers") or []
+        if "kubernetes" not in finalizers:
+            finalizers = [*finalizers, "kubernetes"]
+        return {**obj, "spec": {**spec, "finalizers": finalizers}, "status": {"phase": "Active"}}
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        if subresource == "finalize":
+            return replaced(new, old, "status")
+        if subresource == "status":
+            return self._prepare_for_status(new, old)
+        return replaced(replaced(new, old, "status"), old, "spec")
+
+    def deletable_during_update(self, obj: Object) -> bool:
+        return not get_path(obj, "spec", "finalizers")
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        return {
+            "metadata.name": name_of(obj),
+            "name": name_of(obj),
+            "status.phase": get_path(obj, "status", "phase", default=""),
+        }
+
+
+class NodeStrategy(Strategy):
+    """A kubelet registers its node together with its status."""
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return obj
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        unschedulable = "true" if get_path(obj, "spec", "unschedulable") else "false"
+        return {"metadata.name": name_of(obj), "spec.unschedulable": unschedulable}
+
+
+class ServiceStrategy(Strategy):
+    allow_create_on_update = True
+    returns_deleted = True
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        return {
+            **super().fields(obj),
+            "spec.clusterIP": get_path(obj, "spec", "clusterIP", default=""),
+            "spec.type": get_path(obj, "spec", "type", default=""),
+        }
+
+
+class ReplicationControllerStrategy(Generation):
+    orphans_by_default = True
+
+    def initial_status(self, obj: Object) -> Object:
+        return {"replicas": 0}
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        return {**super().fields(obj), "status.replicas": str(get_path(obj, "status", "replicas", default=0))}
+
+
+class ReplicaSetStrategy(Workload):
+    def initial_status(self, obj: Object) -> Object:
+        return {"replicas": 0}
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        return {**super().fields(obj), "status.replicas": str(get_path(obj, "status", "replicas", default=0))}
+
+
+class StatefulSetStrategy(Workload):
+    def initial_status(self, obj: Object) -> Object:
+        return {"replicas": 0, "availableReplicas": 0}
+
+
+class DaemonSetStrategy(Workload):
+    def initial_status(self, obj: Object) -> Object:
+        return dict.fromkeys(
+            ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"), 0
+        )
+
+
+class JobStrategy(Workload):
+    orphans_by_default = True
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        return {**super().fields(obj), "status.successful": str(get_path(obj, "status", "succeeded", default=0))}
+
+
+class VolumeStrategy(Strategy):
+    returns_deleted = True
+
+    def initial_status(self, obj: Object) -> Object:
+        return {"phase": "Pending"}
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        base = super().fields(obj)
+        return base if self.kind.namespaced else {**base, "name": name_of(obj)}
+
+
+class SecretStrategy(Strategy):
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        return {**super().fields(obj), "type": obj.get("type", "")}
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return with_string_data(obj)
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        return with_string_data(new)
+
+
+def with_string_data(obj: Object) -> Object:
+    """stringData is write-only: it becomes data."""
+    given = obj.get("stringData")
+    if given is None:
+        return obj
+    data = {**(obj.get("data") or {})}
+    data.update((key, base64.b64encode(value.encode()).decode()) for key, value in given.items())
+    return {**without(obj, "stringData"), "data": data}
+
+
+class EventStrategy(Strategy):
+    allow_create_on_update = True
+    ttl = 3600
+
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        about = obj.get("involvedObject") or {}
+        source = get_path(obj, "source", "component", default="") or obj.get("reportingComponent", "")
+        return {
+            **super().fields(obj),
+            **{
+                f"involvedObject.{field}": about.get(field, "")
+                for field in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+            },
+            "reason": obj.get("reason", ""),
+            "reportingComponent": obj.get("reportingComponent", ""),
+            "source": source,
+            "type": obj.get("type", ""),
+        }
+
+
+class CreatedByUpdate(Strategy):
+    """Kinds whose PUT also creates."""
+
+    allow_create_on_update = True
+
+
+class LeaseStrategy(CreatedByUpdate):
+    allow_unconditional_update = False
+
+
+class ReturnsDeleted(Strategy):
+    returns_deleted = True
+
+
+class Conditional(Strategy):
+    """Kinds whose update must name the version that it changes."""
+
+    allow_unconditional_update = False
+
+
+class CertificateStrategy(Strategy):
+    def fields(self, obj: Object) -> Mapping[str, str]:
+        signer = get_path(obj, "spec", "signerName", default="")
+        return {"metadata.name": name_of(obj), "spec.signerName": signer}
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        if subresource == "approval":
+            return replaced(new, old, "spec")
+        return super().prepare_for_update(new, old, subresource)
+
+
+_STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
+    ("", "Pod"): PodStrategy,
+    ("", "Namespace"): NamespaceStrategy,
+    ("", "Node"): NodeStrategy,
+    ("", "Service"): ServiceStrategy,
+    ("", "Secret"): SecretStrategy,
+    ("", "Event"): EventStrategy,
+    ("", "Endpoints"): CreatedByUpdate,
+    ("", "LimitRange"): CreatedByUpdate,
+    ("", "PersistentVolume"): VolumeStrategy,
+    ("", "PersistentVolumeClaim"): VolumeStrategy,
+    ("", "PodTemplate"): type("PodTemplateStrategy", (Generation, ReturnsDeleted), {}),
+    ("", "ResourceQuota"): ReturnsDeleted,
+    ("", "ServiceAccount"): ReturnsDeleted,
+    ("", "ReplicationController"): ReplicationControllerStrategy,
+    ("apps", "ReplicaSet"): ReplicaSetStrategy,
+    ("apps", "Deployment"): Workload,
+    ("apps", "StatefulSet"): StatefulSetStrategy,
+    ("apps", "DaemonSet"): DaemonSetStrategy,
+    ("batch", "Job"): JobStrategy,
+    ("batch", "CronJob"): Generation,
+    ("coordination.k8s.io", "Lease"): LeaseStrategy,
+    ("certificates.k8s.io", "CertificateSigningRequest"): CertificateStrategy,
+    ("rbac.authorization.k8s.io", "Role"): CreatedByUpdate,
+    ("rbac.authorization.k8s.io", "RoleBinding"): CreatedByUpdate,
+    ("rbac.authorization.k8s.io", "ClusterRole"): CreatedByUpdate,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): CreatedByUpdate,
+    ("policy", "PodDisruptionBudget"): type("DisruptionStrategy", (Generation, Conditional), {}),
+    ("networking.k8s.io", "Ingress"): Generation,
+    ("networking.k8s.io", "NetworkPolicy"): Generation,
+    ("networking.k8s.io", "IngressClass"): Generation,
+    ("discovery.k8s.io", "EndpointSlice"): Generation,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): Generation,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): Generation,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): Generation,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): Generation,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): Generation,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): Generation,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): type("DefinitionStrategy", (Generation, Conditional), {}),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Generation,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Generation,
+    ("scheduling.k8s.io", "PriorityClass"): Generation,
+    ("resource.k8s.io", "ResourceSlice"): Generation,
+    ("resource.k8s.io", "DeviceClass"): Generation,
+    ("storage.k8s.io", "CSIStorageCapacity"): Strategy,
+    ("apiregistration.k8s.io", "APIService"): Conditional,
+    ("node.k8s.io", "RuntimeClass"): Conditional,
+}
+
+
+def strategy_of(kind: Kind) -> Strategy:
+    return _STRATEGIES.get((kind.group, kind.kind), Strategy)(kind)

@@ -1,0 +1,1 @@
+"""Tokens of service accounts: made for TokenRequest and token Secrets, proven at authentication and TokenReview."""
