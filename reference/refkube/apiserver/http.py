@@ -20,10 +20,11 @@ from refkube.api.kinds import Kind, by_resource
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object
 from refkube.apimachinery.rest import HttpRequest, HttpResponse, Request, Response, UserInfo, WatchEvent
-from refkube.apiserver import health, openapi
+from refkube.apiserver import health
 from refkube.apiserver.authentication import Authenticator
 from refkube.apiserver.authorization import ANONYMOUS
 from refkube.apiserver.discovery import Discovery, Document
+from refkube.apiserver.openapi import OpenAPI
 from refkube.apiserver.pipeline import PATCH_TYPES, Pipeline
 from refkube.registry import tables
 
@@ -57,7 +58,7 @@ class Front:
         self._jwks = jwks
         self._issuer = issuer
         self._health = health.Health(pipeline)
-        self._discovery = Discovery()
+        self._documents = (Discovery(), OpenAPI())
 
     def serve(self, http: HttpRequest) -> HttpResponse:
         """Answer one request. Never raises: what fails becomes a Status."""
@@ -154,9 +155,7 @@ class Front:
     def _document(self, http: HttpRequest, path: str) -> HttpResponse:
         """Everything that is not an object: discovery, OpenAPI, health, metrics, keys."""
         accept = http.headers.get("accept", "")
-        found = (
-            openapi.document(path, accept) if path.startswith("/openapi/") else self._discovery.document(path, accept)
-        )
+        found = next(filter(None, (source.document(path, accept) for source in self._documents)), None)
         if found is not None:
             if http.method not in ("GET", "HEAD"):
                 raise _not_allowed()

@@ -153,7 +153,7 @@ def delete_options(body: Any, options: Mapping[str, str]) -> tuple[Object, bool]
             errors.not_supported("propagationPolicy", policy, ("Foreground", "Background", "Orphan", "nil"))
         )
     given = told.get("dryRun") or [value for value in (options.get("dryRun"),) if value]
-    dry_run = any([_dry_run(value, problems) for value in given])
+    dry_run = bool([value for value in given if _dry_run(value, problems)])
     _refuse("DeleteOptions", problems)
     return told, dry_run
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import builtins
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -262,7 +263,8 @@ class Storage:
             "The provided continue parameter is too old to display a consistent list result. You can start a new list "
             "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
             "the results. Continuing with the provided token results in an inconsistent list - objects that were "
-            "created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
+            "created, modified, or deleted between the time the first chunk was returned and now may show up in the "
+            "list."
         )
         again = {"v": "meta.k8s.io/v1", "rv": -1, "start": start[len(base) :]}
         error.status["metadata"] = {"continue": base64.urlsafe_b64encode(orjson.dumps(again)).rstrip(b"=").decode()}
@@ -407,7 +409,7 @@ class Storage:
             marked["status"] = {**(old.get("status") or {}), "phase": "Terminating"}
         return old if marked == old and not self._is_deletable(marked) else marked
 
-    def _finalizers_for(self, present: list[str], options: Object) -> list[str]:
+    def _finalizers_for(self, present: builtins.list[str], options: Object) -> builtins.list[str]:
         """The finalizers that make the garbage collector treat dependents as asked (store.go deletionFinalizers...)."""
         policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
         if orphan is not None:
@@ -427,15 +429,15 @@ class Storage:
         meta = obj["metadata"]
         for field, told in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
             if wanted.get(field) is not None and wanted[field] != meta[field]:
-                why = f"Precondition failed: {told} in precondition: {wanted[field]}, {told} in object meta: {meta[field]}"
-                raise errors.conflict(self.kind.resource, meta["name"], why)
+                why = f"{told} in precondition: {wanted[field]}, {told} in object meta: {meta[field]}"
+                raise errors.conflict(self.kind.resource, meta["name"], f"Precondition failed: {why}")
 
     # Common
 
     def _key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.kind.namespaced else self.prefix + name
 
-    def _refuse_invalid(self, obj: Object, problems: list[errors.FieldError]) -> None:
+    def _refuse_invalid(self, obj: Object, problems: builtins.list[errors.FieldError]) -> None:
         if problems:
             name = name_of(obj) or get_path(obj, "metadata", "generateName", default="")
             raise errors.invalid_object(self.kind.group, self.kind.kind, name, problems)

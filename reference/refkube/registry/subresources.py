@@ -269,7 +269,7 @@ class TokenRequest(Subresource):
             why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record"
             raise errors.conflict(self._bound[kind].kind.resource, name, f"{why}. The object might have been recreated")
         if kind == "Pod" and obj["spec"].get("serviceAccountName") not in (None, account["metadata"]["name"]):
-            why = f"cannot bind token for serviceaccount {name_of(account)!r} to pod running with different serviceaccount"
+            why = f"cannot bind token for serviceaccount {name_of(account)!r} to a pod of another one"
             raise errors.bad_request(why)
         return kind.lower(), obj
 

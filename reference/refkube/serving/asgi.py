@@ -53,7 +53,8 @@ class Application:
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > MAX_BODY:
             return None
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size = 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":

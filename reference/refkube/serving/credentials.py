@@ -1,4 +1,4 @@
-"""What a server needs to be trusted: a certificate authority, a certificate, tokens, and the kubeconfig that names them.
+"""What a server needs to be trusted: an authority, a certificate, tokens, and the kubeconfig that names them.
 
 Kept in the server's data directory, made when missing, so that a kubeconfig stays good over restarts. `refkube serve`
 calls `prepare`. Left out: rotation.
