@@ -189,6 +189,14 @@ class Loop:
             self._cancelled -= 1
         return timers[0][0] if timers else None
 
+    # Failures
+
+    def failed(self, exc: Exception, what: str) -> None:
+        """Tell of a mistake that must not stop the rest; `what` was going on. Raises it where there is no hook."""
+        if self.on_error is None:
+            raise exc
+        self.on_error(exc, what)
+
     # Inside
 
     def _turn(self) -> bool:
@@ -217,9 +225,7 @@ class Loop:
                     return True
                 call(*args)
         except Exception as exc:
-            if self.on_error is None:
-                raise
-            self.on_error(exc, _name(call))
+            self.failed(exc, _name(call))
         finally:
             self._running = False
         return False
