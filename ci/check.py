@@ -1,0 +1,129 @@
+"""All checks of the project, one after another, each with its time: what `.ci/run` and a contributor call.
+
+`python ci/check.py` runs all; names as arguments run some ("python ci/check.py lint features"). Exit code 0 if all
+passed, 1 if one failed. A check that cannot run here is skipped, and says why.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+PYTEST = (str(BIN / "pytest"), "-q", "-p", "no:cacheprovider")
+sys.path.insert(0, str(ROOT))
+
+
+class Skipped(Exception):
+    """A check that cannot run here; the message says why."""
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        print(f"no such check: {', '.join(unknown)}; there are {', '.join(CHECKS)}", file=sys.stderr)
+        return 3
+    outcomes: list[tuple[str, str, float]] = []
+    for name in names or list(CHECKS):
+        print(f"\n=== {name}", flush=True)
+        began = time.monotonic()
+        try:
+            outcome = "passed" if CHECKS[name]() else "FAILED"
+        except Skipped as why:
+            outcome = f"skipped: {why}"
+        outcomes.append((name, outcome, time.monotonic() - began))
+    print("\n=== summary")
+    for name, outcome, seconds in outcomes:
+        print(f"{seconds:7.1f} s  {name:<18} {outcome}")
+    told = [outcome.partition(":")[0] for _, outcome, _ in outcomes]
+    print(f"checks: {told.count('passed')} passed, {told.count('FAILED')} failed, {told.count('skipped')} skipped")
+    return 1 if "FAILED" in told else 0
+
+
+def run(*command: str, **environment: str) -> bool:
+    print("$", " ".join(command).replace(str(ROOT) + "/", "").replace(str(BIN) + "/", ""), flush=True)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode == 0
+
+
+def lint() -> bool:
+    return all(
+        [
+            run(str(BIN / "ruff"), "check", "."),
+            run(str(BIN / "ruff"), "format", "--check", "."),
+            run(str(BIN / "lint-imports"), "--no-logo"),
+            run(str(BIN / "gherkube"), "lint"),
+        ]
+    )
+
+
+def types() -> bool:
+    return run(str(BIN / "mypy"))
+
+
+def tests() -> bool:
+    """Unit and property tests, and what is tested through real clients."""
+    return run(*PYTEST, "-n", "2", "ci/tests")
+
+
+def features() -> bool:
+    return run(*PYTEST, "features") and run(str(BIN / "gherkube"), "run")
+
+
+def miniatures() -> bool:
+    return run(str(BIN / "gherkube"), "miniatures", "-n", "2")
+
+
+def served_sqlite() -> bool:
+    with _served() as kubeconfig:
+        return run(str(BIN / "gherkube"), "run", "--target", f"kubeconfig:{kubeconfig}", "-n", "2")
+
+
+def served_etcd() -> bool:
+    if shutil.which("etcd") is None:
+        raise Skipped("etcd is not installed (Debian: etcd-server)")
+    from ci.etcd import etcd_server
+
+    with etcd_server() as url, _served("--etcd", url) as kubeconfig:
+        return run(str(BIN / "gherkube"), "run", "--target", f"kubeconfig:{kubeconfig}", "-n", "2")
+
+
+def kill() -> bool:
+    stores = ["sqlite"] + (["etcd"] if shutil.which("etcd") else [])
+    if len(stores) == 1:
+        print("etcd is not installed: only sqlite is killed")
+    return all([run(sys.executable, "ci/kill.py", "--store", store, "--rounds", "5") for store in stores])
+
+
+def fuzz() -> bool:
+    return run(sys.executable, "ci/fuzz.py", "--requests", "2000")
+
+
+@contextmanager
+def _served(*options: str) -> Iterator[Path]:
+    from ci.server import refkube_server
+
+    with refkube_server(*options) as server:
+        yield server.kubeconfig
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "lint": lint,
+    "types": types,
+    "tests": tests,
+    "features": features,
+    "miniatures": miniatures,
+    "served-sqlite": served_sqlite,
+    "served-etcd": served_etcd,
+    "kill": kill,
+    "fuzz": fuzz,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
