@@ -98,7 +98,7 @@ _env_name = _format(
 
 def is_dns1123_label(value: str) -> list[str]:
     wrong = _label(value)
-    if wrong and wrong[-1].startswith("a lower") and is_dns1123_subdomain(value[:253]) == []:
+    if "." in value and re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
         wrong[-1] = "must not contain dots"
     return wrong
 

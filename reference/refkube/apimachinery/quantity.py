@@ -99,7 +99,7 @@ class Quantity:
 ZERO = Quantity(0, text="0")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8192, typed=True)
 def parse(text: str | int | float) -> Quantity:
     """A quantity from its text, or from a JSON number. ValueError with upstream's message."""
     if not isinstance(text, str):
@@ -128,13 +128,13 @@ def parse(text: str | int | float) -> Quantity:
     return Quantity(-unscaled if sign == "-" else unscaled, scale, format, kept)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8192, typed=True)
 def cpu_milli(text: str | int | float) -> int:
     """Thousandths of a CPU, rounded up. ValueError as parse."""
     return parse(text).milli_value()
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8192, typed=True)
 def bytes_of(text: str | int | float) -> int:
     """A whole number (bytes, Pods ...), rounded up. ValueError as parse."""
     return parse(text).value()

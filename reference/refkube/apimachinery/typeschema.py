@@ -226,7 +226,7 @@ class _Undecodable(Exception):
 
 
 def _mismatch(value: Any, wanted: str) -> _Undecodable:
-    return _Undecodable(found=_json_type(value), wanted=wanted)
+    return _Undecodable(found=json_type(value), wanted=wanted)
 
 
 def _standalone(value: Any, wanted: str) -> _Undecodable:
@@ -234,7 +234,7 @@ def _standalone(value: Any, wanted: str) -> _Undecodable:
     return _Undecodable(detail=str(_mismatch(value, wanted)))
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
@@ -343,7 +343,7 @@ def _walk_bytes(value: Any, unknown: list[str], node: Node) -> Any:
     if not isinstance(value, str):
         raise _mismatch(value, node.go_type)
     text = value.replace("\r", "").replace("\n", "")
-    if len(text) % 4:
+    if len(text) % 4 or text.endswith("==="):
         raise _Undecodable(f"illegal base64 data at input byte {_base64_ends(value)}")
     try:
         encoded = base64.b64encode(binascii.a2b_base64(text, strict_mode=True)).decode()
