@@ -46,12 +46,12 @@ def validate_object_meta(
         errors.append(required(f"{path}.name", "name or generateName is required"))
     else:
         errors += [invalid(f"{path}.name", name, text) for text in name_fn(name, False)]
-    if namespaced and not namespace:
-        errors.append(required(f"{path}.namespace"))
-    elif namespaced:
+    if namespace and namespaced:
         errors += [invalid(f"{path}.namespace", namespace, text) for text in names.is_dns1123_label(namespace)]
     elif namespace:
         errors.append(field_forbidden(f"{path}.namespace", "not allowed on this type"))
+    elif namespaced:
+        errors.append(required(f"{path}.namespace"))
     errors += non_negative(meta, "generation", path)
     errors += _common(meta, path)
     if "finalizers" in meta:
