@@ -1,1 +1,95 @@
-"""Step definitions, split by domain. They know drivers by their interface only."""
+"""Step definitions, split by domain. They know drivers by their interface only.
+
+`given`, `when` and `then` define a step for pytest-bdd and enter it in the catalogue, which `gherkube list --steps`
+prints and the linter reads. A step's docstring is an example of its use. The types that a step's text may use are
+those of `gherkube.phrases`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pytest_bdd
+from pytest_bdd import parsers
+
+from gherkube.phrases import TYPES
+
+DOMAINS = ("common", "api", "errors", "patching", "watching", "discovery")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """One step definition of the catalogue."""
+
+    type: str
+    text: str
+    domain: str
+    function: Callable[..., Any]
+    parser: parsers.StepParser
+
+    @property
+    def example(self) -> str:
+        return (self.function.__doc__ or "").strip()
+
+    def matches(self, type_: str, text: str) -> bool:
+        return type_ == self.type and self.parser.is_matching(text)
+
+
+_catalogue: list[Definition] = []
+
+
+def given(text: str) -> Callable[[F], F]:
+    """Defines a step of preparation; it must succeed."""
+    return _define("given", text)
+
+
+def when(text: str) -> Callable[[F], F]:
+    """Defines the step that a scenario is about."""
+    return _define("when", text)
+
+
+def then(text: str) -> Callable[[F], F]:
+    """Defines an expectation."""
+    return _define("then", text)
+
+
+def _define(type_: Any, text: str) -> Callable[[F], F]:
+    parser = parsers.parse(text, extra_types=TYPES, case_sensitive=True)
+
+    def register(function: F) -> F:
+        domain = function.__module__.rpartition(".")[2]
+        _catalogue.append(Definition(type_, text, domain, function, parser))
+        pytest_bdd.step(parser, type_, stacklevel=2)(function)
+        return function
+
+    return register
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """The modules of step definitions, imported on first use."""
+    return tuple(importlib.import_module(f"{__name__}.{domain}") for domain in DOMAINS)
+
+
+def catalogue() -> list[Definition]:
+    """Every step definition of the suite, by domain."""
+    modules()
+    return [definition for definition in _catalogue if definition.function.__module__.startswith(__name__)]
+
+
+def fixtures() -> dict[str, Any]:
+    """What a collected feature needs in its namespace: the steps, as the fixtures that pytest-bdd made of them."""
+    return {
+        name: value
+        for module in modules()
+        for name, value in vars(sys.modules[module.__name__]).items()
+        if name.startswith("pytestbdd_stepdef")
+    }

@@ -1,0 +1,263 @@
+"""What every driver is: the only way from a step to a system.
+
+A driver speaks the Kubernetes API as HTTP semantics (`Api`, over one httpx2 client that lightkube's configuration
+made), tells what it is capable of, keeps a scenario's names apart from everybody else's, and knows how to wait.
+Steps and `gherkube.world` use this module alone; no step knows which system it talks to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+import httpx2
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+ADMIN = "\0admin"  # the credentials that the target came with; None is: no credentials at all
+JSON = "application/json"
+
+
+class TargetError(Exception):
+    """The target cannot be used; the text is one line for the user."""
+
+
+class Unreachable(Exception):
+    """The system did not answer at all; the harness, not the expectation, has failed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API said to one request."""
+
+    code: int
+    headers: httpx2.Headers
+    body: bytes
+
+    @property
+    def accepted(self) -> bool:
+        return 200 <= self.code < 300
+
+    @cached_property
+    def object(self) -> Object:
+        """The body as an object; a body that is none is told as {"text": ...}."""
+        try:
+            decoded = json.loads(self.body)
+        except ValueError:
+            return {"text": self.body.decode("utf-8", "replace")}
+        return decoded if isinstance(decoded, dict) else {"value": decoded}
+
+    @property
+    def status(self) -> Object:
+        return self.object if self.object.get("kind") == "Status" else {}
+
+    @property
+    def reason(self) -> str:
+        return str(self.status.get("reason", ""))
+
+    @property
+    def message(self) -> str:
+        return str(self.status.get("message") or self.object.get("text", ""))
+
+    @property
+    def causes(self) -> list[Object]:
+        return list((self.status.get("details") or {}).get("causes") or ())
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """The texts of the Warning headers (RFC 7234 section 5.5)."""
+        found = []
+        for header in self.headers.get_list("warning"):
+            found += [re.sub(r"\\(.)", r"\1", text) for text in re.findall(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"', header)]
+        return tuple(found)
+
+    def __str__(self) -> str:
+        if self.accepted:
+            return f"accepted ({self.code})"
+        return f"refused as {self.reason or 'nothing that has a reason'} ({self.code}): {self.message[:500]}"
+
+
+class Watching(Protocol):
+    """A watch under way. `lines` are the complete lines so far, `ended` is true once no more will come."""
+
+    @property
+    def lines(self) -> list[bytes]: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+    def stop(self) -> None: ...
+
+
+class Api:
+    """The Kubernetes API, spoken with one identity. `exchanges` are the latest requests, for evidence."""
+
+    def __init__(
+        self,
+        client: httpx2.Client,
+        follow: Callable[[httpx2.Response], Watching],
+        exchanges: deque[str],
+        authorization: str | None = None,
+    ):
+        self._client = client
+        self._follow = follow
+        self._exchanges = exchanges
+        self._headers = {"accept": JSON, "user-agent": "gherkube"}
+        if authorization is not None:
+            self._headers["authorization"] = authorization
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        options: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Answer:
+        """One request. `body` is an object, or bytes that are sent as they are. Raises Unreachable."""
+        request = self._request(method, path, options, body, content_type, accept)
+        try:
+            response = self._client.send(request)
+        except httpx2.TransportError as error:
+            raise Unreachable(f"{method} {path}: {type(error).__name__}: {error}") from error
+        answer = Answer(response.status_code, response.headers, response.content)
+        self._note(request, answer)
+        return answer
+
+    def watch(self, path: str, options: Mapping[str, str]) -> Watching | Answer:
+        """A watch that began, or the answer that refused it."""
+        request = self._request("GET", path, {**options, "watch": "true"}, None, JSON, JSON)
+        request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "read": None}
+        try:
+            response = self._client.send(request, stream=True)
+            if response.status_code == 200:
+                self._exchanges.append(f"{request.method} {_target(request)}: a watch")
+                return self._follow(response)
+            answer = Answer(response.status_code, response.headers, response.read())
+        except httpx2.TransportError as error:
+            raise Unreachable(f"watch {path}: {type(error).__name__}: {error}") from error
+        self._note(request, answer)
+        return answer
+
+    def _request(
+        self, method: str, path: str, options: Mapping[str, str] | None, body: Any, content_type: str, accept: str
+    ) -> httpx2.Request:
+        headers = {**self._headers, "accept": accept}
+        content = None
+        if body is not None:
+            headers["content-type"] = content_type
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self._client.build_request(method, path, params=options or None, content=content, headers=headers)
+
+    def _note(self, request: httpx2.Request, answer: Answer) -> None:
+        self._exchanges.append(f"{request.method} {_target(request)}: {answer}")
+
+
+def _target(request: httpx2.Request) -> str:
+    return request.url.raw_path.decode("ascii", "replace")
+
+
+RESERVED = re.compile(r"default|kubernetes|kube-.*|system[-:].*|cluster-admin|admin|edit|view|\*?")
+
+
+@dataclass
+class Names:
+    """One scenario's names. Where a `marker` is given, what is not in a namespace carries it in its name, so that
+    scenarios that share a cluster do not meet; features and expectations always speak the plain name."""
+
+    marker: str = ""
+    home: str = "home"
+    given: dict[str, str] = field(default_factory=dict)  # plain name -> real name
+
+    def namespace(self, plain: str) -> str:
+        """The real namespace; "" is the scenario's own."""
+        return self.home if plain in ("", "home") else self.cluster(plain)
+
+    def cluster(self, plain: str) -> str:
+        """The real name of a cluster-scoped object."""
+        if not self.marker or RESERVED.fullmatch(plain):
+            return plain
+        if plain not in self.given:
+            self.given[plain] = f"{plain}{self.marker}-" if plain.endswith("-") else f"{plain}-{self.marker}"
+        return self.given[plain]
+
+    def plain(self, value: T) -> T:
+        """A value as features speak of it: every real name in it replaced by the plain one."""
+        real = {name: plain for plain, name in self.given.items()}
+        if self.home != "home":
+            real[self.home] = "home"
+        return _replaced(value, sorted(real.items(), key=lambda pair: -len(pair[0]))) if real else value
+
+
+def _replaced(value: Any, names: list[tuple[str, str]]) -> Any:
+    if isinstance(value, str):
+        for real, plain in names:
+            value = value.replace(real, plain)
+        return value
+    if isinstance(value, dict):
+        return {_replaced(key, names): _replaced(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, names) for item in value]
+    return value
+
+
+class Driver(ABC):
+    """One open target. Made by `gherkube.drivers.open_target`; used for one scenario at a time."""
+
+    name: str = ""
+    target: str = ""
+    capabilities: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    parameters: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self.exchanges: deque[str] = deque(maxlen=60)
+
+    @abstractmethod
+    def begin(self, scenario: str) -> Names:
+        """Prepare for one scenario: a namespace of its own, names of its own."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Leave nothing of the scenario behind. Called after failure and interruption, too."""
+
+    @abstractmethod
+    def api(self, token: str | None = ADMIN) -> Api:
+        """The API with the target's own credentials, with a bearer token, or with none at all (None)."""
+
+    @abstractmethod
+    def eventually(self, check: Callable[[], T], within: float) -> T:
+        """The value of `check` as soon as it no longer raises AssertionError; its last error after `within` seconds."""
+
+    @abstractmethod
+    def always(self, check: Callable[[], object], during: float) -> None:
+        """Runs `check` again and again for `during` seconds; its AssertionError ends it."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Let what is under way arrive; so that what has not arrived then was not sent."""
+
+    @abstractmethod
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by; costs nothing where the target has time.skip."""
+
+    def implementation(self) -> dict[str, str]:
+        """Who made the system: organization, project, version, url, language; what is not known is left out."""
+        answer = self.api().call("GET", "/version")
+        version = answer.object.get("gitVersion") if answer.accepted else None
+        return {"version": version} if isinstance(version, str) else {}
+
+    def sweep(self) -> None:  # noqa: B027  (most targets leave nothing)
+        """Remove what workers that were stopped hard left behind. Called once, at the end of a run."""
+
+    def close(self) -> None:  # noqa: B027
+        """Idempotent."""

@@ -1,0 +1,170 @@
+"""The target `reference`: refkube in this process, on virtual time, a fresh cluster for every scenario.
+
+The API client's transport calls the cluster directly: nothing is sent, nothing waits. A watch's stream is fed by the
+cluster's loop; whoever iterates it moves the loop on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import httpx2
+from lightkube.config import models
+from lightkube.config.client_adapter import Client, ConnectionParams
+from lightkube.config.kubeconfig import KubeConfig
+from refkube.apimachinery.rest import HttpRequest
+from refkube.cluster import Cluster
+
+from gherkube.drivers.base import ADMIN, Api, Driver, Names, Watching
+
+T = TypeVar("T")
+
+HOME = "home"
+PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
+
+
+class ReferenceDriver(Driver):
+    name = "reference"
+    target = "reference"
+    declared = capabilities = frozenset({"time.skip"})
+
+    def __init__(self, nodes: int = 0, seed: int = 0) -> None:
+        super().__init__()
+        self._nodes, self._seed = nodes, seed
+        self._cluster: Cluster | None = None
+        # lightkube needs a user; the token is each cluster's own, and goes with each request.
+        server = models.Cluster(server="http://reference")
+        config: Any = KubeConfig.from_one(cluster=server, user=models.User()).get()
+        transport = Transport(lambda: self.cluster)
+        self._client = Client(config, ConnectionParams(timeout=None, trust_env=False, transport=transport))
+
+    @property
+    def cluster(self) -> Cluster:
+        if self._cluster is None:
+            self._cluster = Cluster(nodes=self._nodes, seed=self._seed)
+        return self._cluster
+
+    def begin(self, scenario: str) -> Names:
+        self._cluster = None
+        self.exchanges.clear()
+        answer = self.api().call("POST", "/api/v1/namespaces", body={"metadata": {"name": HOME}})
+        if not answer.accepted:
+            raise AssertionError(f"the scenario's namespace was {answer}")
+        return Names(home=HOME)
+
+    def end(self) -> None:
+        self._cluster = None
+
+    def api(self, token: str | None = ADMIN) -> Api:
+        if token == ADMIN:
+            token = self.cluster.admin_token
+        return Api(self._client, _follow, self.exchanges, None if token is None else f"Bearer {token}")
+
+    def eventually(self, check: Callable[[], T], within: float) -> T:
+        found: list[T] = []
+        failure: AssertionError | None = None
+
+        def holds() -> bool:
+            nonlocal failure
+            try:
+                found.append(check())
+            except AssertionError as error:
+                failure = error
+                return False
+            return True
+
+        if not self.cluster.loop.run_until(holds, within):
+            raise failure or AssertionError("the expectation was never looked at")
+        return found[-1]
+
+    def always(self, check: Callable[[], object], during: float) -> None:
+        def holds_on() -> bool:
+            check()
+            return False
+
+        self.cluster.loop.run_until(holds_on, during)
+
+    def settle(self) -> None:
+        self.cluster.loop.run_for(1.0)
+
+    def pass_time(self, seconds: float) -> None:
+        self.cluster.loop.run_for(seconds)
+
+    def implementation(self) -> dict[str, str]:
+        told = {"organization": "gherkube", "project": "refkube", "language": "Python"}
+        return {**told, **super().implementation()}
+
+    def close(self) -> None:
+        self._cluster = None
+        self._client.close()
+
+
+class Transport(httpx2.BaseTransport):
+    """Hands each request to the API server of the cluster that is there at that moment."""
+
+    def __init__(self, cluster: Callable[[], Cluster]):
+        self._cluster = cluster
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        cluster = self._cluster()
+        answer = cluster.http(HttpRequest(request.method, path, query, headers, request.read()))
+        pairs: Any = answer.headers.items() if isinstance(answer.headers, dict) else answer.headers
+        if answer.stream is None:
+            return httpx2.Response(answer.status, headers=list(pairs), content=answer.body)
+        return httpx2.Response(answer.status, headers=list(pairs), stream=LoopStream(cluster, answer.stream))
+
+
+class LoopStream(httpx2.SyncByteStream):
+    """A watch's stream. `data` grows while the loop runs; iterating runs the loop until more has come."""
+
+    def __init__(self, cluster: Cluster, stream: Any):
+        self._loop = cluster.loop
+        self._stream = stream
+        self.data = bytearray()
+        self.ended = False
+        stream.start(self.data.extend, self._end)
+
+    def _end(self) -> None:
+        self.ended = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        read = 0
+        while True:
+            self._await_more(read)
+            if len(self.data) == read:
+                return
+            chunk = bytes(self.data[read:])
+            read += len(chunk)
+            yield chunk
+
+    def _await_more(self, read: int) -> None:
+        self._loop.run_until(lambda: len(self.data) > read or self.ended, PATIENCE)
+
+    def close(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._stream.stop()
+
+
+class _LoopWatching:
+    def __init__(self, stream: LoopStream):
+        self._stream = stream
+
+    @property
+    def lines(self) -> list[bytes]:
+        return bytes(self._stream.data).split(b"\n")[:-1]
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.ended
+
+    def stop(self) -> None:
+        self._stream.close()
+
+
+def _follow(response: httpx2.Response) -> Watching:
+    assert isinstance(response.stream, LoopStream)
+    return _LoopWatching(response.stream)

@@ -1,0 +1,120 @@
+"""The typed words of step texts: an object, a collection, a kind, a length of time.
+
+    {ref:Object}       ConfigMap "settings", Pod "web" in namespace "other", status of the Pod "web"
+    {all:Collection}   ConfigMaps, Pods in all namespaces, Pods labelled "app=web", Pods where "spec.nodeName=n1"
+    {kind:Kind}        ConfigMap, ConfigMaps
+    {names:Names}      "a", "a" and "b", "a", "b" and "c"
+    {name:Text}        what stands between quotes; nothing, too
+    {time:Duration}    40 seconds, 1 minute, 2 hours
+    {n:Number}         12
+    {a:Article}        a, an
+
+Used by the step definitions, the world, and the linter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from parse import with_pattern  # type: ignore[import-untyped]
+
+
+class ObjectRef(NamedTuple):
+    """An object, or a subresource of one, as a step names it; `namespace` is "" for the scenario's own."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        part = f"the {self.subresource} of " if self.subresource else ""
+        return f'{part}{self.kind} "{self.name}"' + (f' in namespace "{self.namespace}"' if self.namespace else "")
+
+
+class Collection(NamedTuple):
+    """Objects as a step names them; `namespace` is "" for the scenario's own and "*" for all."""
+
+    kind: str
+    namespace: str = ""
+    labels: str | None = None
+    fields: str | None = None
+
+
+_KIND = r"[A-Z][A-Za-z]+"
+_SUBRESOURCE = r"(?:status|scale|finalizers|resources|ephemeral containers)"
+_OBJECT = re.compile(rf'(?:({_SUBRESOURCE}) of the )?({_KIND}) "([^"]*)"(?: in namespace "([^"]*)")?')
+_SUBRESOURCES = {"finalizers": "finalize", "resources": "resize", "ephemeral containers": "ephemeralcontainers"}
+_COLLECTION = re.compile(
+    rf'({_KIND})(?: in namespace "([^"]*)"|( in all namespaces))?(?: labelled "([^"]*)")?(?: where "([^"]*)")?'
+)
+_UNITS = {"second": 1, "minute": 60, "hour": 3600}
+
+
+@with_pattern(rf'(?:{_SUBRESOURCE} of the )?{_KIND} "[^"]*"(?: in namespace "[^"]*")?')
+def _object(text: str) -> ObjectRef:
+    match = _OBJECT.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    part = match[1] or ""
+    return ObjectRef(match[2], match[3], match[4] or "", _SUBRESOURCES.get(part, part))
+
+
+@with_pattern(r'"[^"]*"(?:(?:, | and )"[^"]*")*')
+def _names(text: str) -> list[str]:
+    return re.findall(r'"([^"]*)"', text)
+
+
+@with_pattern("JSON patch|merge patch|strategic merge patch")
+def _patch_format(text: str) -> str:
+    return text
+
+
+@with_pattern("an?")
+def _article(text: str) -> str:
+    return text
+
+
+@with_pattern(rf'{_KIND}(?: in namespace "[^"]*"| in all namespaces)?(?: labelled "[^"]*")?(?: where "[^"]*")?')
+def _collection(text: str) -> Collection:
+    match = _COLLECTION.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return Collection(match[1], "*" if match[3] else match[2] or "", match[4], match[5])
+
+
+@with_pattern(_KIND)
+def _kind(text: str) -> str:
+    return text
+
+
+@with_pattern(r'[^"]*')
+def _text(text: str) -> str:
+    return text
+
+
+@with_pattern(r"\d+")
+def _number(text: str) -> int:
+    return int(text)
+
+
+@with_pattern(r"\d+ (?:second|minute|hour)s?")
+def duration(text: str) -> float:
+    """Seconds of "40 seconds", "1 minute", "2 hours"."""
+    number, unit = text.split()
+    return float(number) * _UNITS[unit.removesuffix("s")]
+
+
+TYPES: dict[str, Callable[[str], Any]] = {
+    "Object": _object,
+    "Collection": _collection,
+    "Names": _names,
+    "PatchFormat": _patch_format,
+    "Article": _article,
+    "Kind": _kind,
+    "Text": _text,
+    "Number": _number,
+    "Duration": duration,
+}

@@ -1,0 +1,241 @@
+"""What is there before, what is there afterwards, and time: the steps of every domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gherkube.phrases import Collection, ObjectRef
+from gherkube.steps import given, then
+from gherkube.values import from_yaml, get, merge, mismatch, rows, show
+from gherkube.world import Misused, World, manifest_file, objects_of_table, require, set_fields
+
+Table = list[list[str]]
+
+
+@given("{a:Article} {ref:Object}")
+@given("{a:Article} {ref:Object} with:")
+def there_is(world: World, ref: ObjectRef, docstring: str | None = None, datatable: Table | None = None) -> None:
+    """
+    Given a ConfigMap "settings"
+    Given a Pod "web" with:                                 (or with a docstring; laid over the smallest Pod)
+      | field               | value |
+      | metadata.labels.app | web   |
+    """
+    world.create(ref, world.build(ref, docstring, datatable))
+
+
+@given("these {kind:Kind}:")
+def there_are_these(world: World, kind: str, datatable: Table) -> None:
+    """
+    Given these ConfigMaps:
+      | name | labels             | data.color |
+      | a    | app=web            | blue       |
+      | b    | app=web,tier=front |            |
+    """
+    for name, namespace, obj in objects_of_table(world.kind(kind), datatable):
+        world.create(ObjectRef(kind, name, namespace), world.outgoing(obj))
+
+
+@given('{n:Number} {kind:Kind} named "{first:Text}" to "{last:Text}"')
+def there_are_many(world: World, n: int, kind: str, first: str, last: str) -> None:
+    """
+    Given 25 ConfigMaps named "item-01" to "item-25"
+    """
+    stem, digits = first.rstrip("0123456789"), len(first) - len(first.rstrip("0123456789"))
+    start = int(first[len(stem) :] or "0")
+    names = [f"{stem}{number:0{digits}}" for number in range(start, start + n)]
+    if names[-1] != last:
+        raise Misused(f'{n} names from "{first}" end at "{names[-1]}", not at "{last}"')
+    for name in names:
+        ref = ObjectRef(kind, name)
+        world.create(ref, world.build(ref))
+
+
+@given('the objects of the manifest "{name:Text}"')
+def there_is_a_manifest(world: World, name: str) -> None:
+    """
+    Given the objects of the manifest "web-app.yaml"
+    """
+    for obj in manifest_file(name):
+        ref = ObjectRef(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace", ""))
+        world.create(ref, world.outgoing(obj))
+
+
+@given("somebody has changed the {ref:Object}:")
+def somebody_has_changed(world: World, ref: ObjectRef, datatable: Table) -> None:
+    """
+    Given somebody has changed the ConfigMap "settings":
+      | field      | value |
+      | data.color | green |
+    """
+    body = set_fields(world.read_raw(ref), datatable)
+    world.do("PUT", world.path(ref), f"changing {ref}", body=world.outgoing(body))
+
+
+@given("somebody has deleted the {ref:Object}")
+def somebody_has_deleted(world: World, ref: ObjectRef) -> None:
+    """
+    Given somebody has deleted the ConfigMap "settings"
+    """
+    world.do("DELETE", world.path(ref), f"deleting {ref}")
+
+
+@given('the version of the {ref:Object} is called "{called:Text}"')
+def remember_version(world: World, ref: ObjectRef, called: str) -> None:
+    """
+    Given the version of the ConfigMap "settings" is called "old"
+    """
+    world.versions[called] = world.read_raw(ref)["metadata"]["resourceVersion"]
+
+
+@given('the uid of the {ref:Object} is called "{called:Text}"')
+def remember_uid(world: World, ref: ObjectRef, called: str) -> None:
+    """
+    Given the uid of the ConfigMap "settings" is called "first"
+    """
+    world.versions[called] = world.read_raw(ref)["metadata"]["uid"]
+
+
+@given('the version of all {all:Collection} is called "{called:Text}"')
+def remember_collection_version(world: World, all: Collection, called: str) -> None:
+    """
+    Given the version of all ConfigMaps is called "start"
+    """
+    world.versions[called] = world.listing(all)["metadata"]["resourceVersion"]
+
+
+@given("{time:Duration} have passed")
+def time_has_passed(world: World, time: float) -> None:
+    """
+    Given 10 minutes have passed
+    """
+    world.driver.pass_time(time)
+
+
+@then("the {ref:Object} has:")
+def object_has(world: World, ref: ObjectRef, datatable: Table) -> None:
+    """
+    Then the ConfigMap "settings" has:
+      | field                     | value     |
+      | data.color                | blue      |
+      | metadata.uid              | (present) |
+      | metadata.finalizers       | (absent)  |
+      | metadata.resourceVersion  | /[0-9]+/  |
+    """
+    check_fields(str(ref), world.read(ref), datatable)
+
+
+@then("within {time:Duration} the {ref:Object} has:")
+def object_has_within(world: World, time: float, ref: ObjectRef, datatable: Table) -> None:
+    """
+    Then within 40 seconds the Pod "web" has:
+      | field        | value   |
+      | status.phase | Running |
+    """
+    world.driver.eventually(lambda: check_fields(str(ref), world.read(ref), datatable), time)
+
+
+@then("for {time:Duration} the {ref:Object} still has:")
+def object_has_for(world: World, time: float, ref: ObjectRef, datatable: Table) -> None:
+    """
+    Then for 1 minute the Pod "web" still has:
+      | field        | value   |
+      | status.phase | Running |
+    """
+    world.driver.always(lambda: check_fields(str(ref), world.read(ref), datatable), time)
+
+
+@then("there is {a:Article} {ref:Object}")
+def there_is_then(world: World, ref: ObjectRef) -> None:
+    """
+    Then there is a ConfigMap "settings"
+    """
+    require(world.exists(ref), f"there is no {ref}")
+
+
+@then("there is no {ref:Object}")
+def there_is_none(world: World, ref: ObjectRef) -> None:
+    """
+    Then there is no ConfigMap "settings"
+    """
+    require(not world.exists(ref), f"there is a {ref}")
+
+
+@then("within {time:Duration} there is no {ref:Object}")
+def there_is_none_within(world: World, time: float, ref: ObjectRef) -> None:
+    """
+    Then within 30 seconds there is no Pod "web"
+    """
+    world.driver.eventually(lambda: require(not world.exists(ref), f"there is a {ref}"), time)
+
+
+@then("the only {all:Collection} are {names:Names}")
+def the_only_are(world: World, all: Collection, names: list[str]) -> None:
+    """
+    Then the only ConfigMaps labelled "app=web" are "a" and "b"
+    """
+    check_names(all.kind, [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]], names)
+
+
+@then("there are no {all:Collection}")
+def there_are_none(world: World, all: Collection) -> None:
+    """
+    Then there are no ConfigMaps labelled "app=web"
+    """
+    check_names(all.kind, [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]], [])
+
+
+@then('the {ref:Object} is still at version "{called:Text}"')
+def is_still_at(world: World, ref: ObjectRef, called: str) -> None:
+    """
+    Then the ConfigMap "settings" is still at version "old"
+    """
+    version = world.read_raw(ref)["metadata"]["resourceVersion"]
+    wanted = world.version(called)
+    require(version == wanted, f'{ref} is at version {version}, no longer at "{called}" ({wanted})')
+
+
+@then('the {ref:Object} is no longer at version "{called:Text}"')
+def is_no_longer_at(world: World, ref: ObjectRef, called: str) -> None:
+    """
+    Then the ConfigMap "settings" is no longer at version "old"
+    """
+    version = world.read_raw(ref)["metadata"]["resourceVersion"]
+    require(version != world.version(called), f'{ref} is still at version "{called}" ({version})')
+
+
+@then('the {ref:Object} no longer has the uid "{called:Text}"')
+def has_another_uid(world: World, ref: ObjectRef, called: str) -> None:
+    """
+    Then the ConfigMap "settings" no longer has the uid "first"
+    """
+    require(world.read_raw(ref)["metadata"]["uid"] != world.version(called), f'{ref} still has the uid "{called}"')
+
+
+def check_fields(what: str, obj: Any, table: Table) -> None:
+    """Each row | field | value | against the object; tells of every field that differs."""
+    wrong = []
+    for row in rows(table, "field", "value"):
+        difference = mismatch(get(obj, row["field"]), row["value"])
+        if difference:
+            wrong.append(f"{row['field']} {difference}")
+    require(not wrong, lambda: f"{what}: " + "; ".join(wrong))
+
+
+def check_names(what: str, actual: list[str], wanted: list[str]) -> None:
+    """The names in any order, each once."""
+    if sorted(actual) != sorted(wanted):
+        missing = [name for name in wanted if name not in actual]
+        surplus = list(actual)
+        for name in wanted:
+            if name in surplus:
+                surplus.remove(name)
+        detail = [f"missing {show(missing)}" if missing else "", f"too many {show(surplus)}" if surplus else ""]
+        raise AssertionError(f"{what}: {', '.join(filter(None, detail))}")
+
+
+def body_of(base: Any, docstring: str | None, table: Table | None) -> Any:
+    """An object with a docstring's fields laid over it, and a table's fields set."""
+    if docstring is not None:
+        base = merge(base, from_yaml(docstring))
+    return set_fields(base, table)

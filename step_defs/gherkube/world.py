@@ -1,0 +1,369 @@
+"""What a scenario knows: its objects, the last answer, its watch; and how steps ask the API, in the scenario's names.
+
+One `World` a scenario, made by the plugin and given to every step as the argument `world`. Features speak plain
+names; the world translates to the driver's real names on the way out and back on the way in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from gherkube import kinds, paths
+from gherkube.drivers.base import ADMIN, JSON, Answer, Api, Driver, Names, Object, Unreachable, Watching
+from gherkube.kinds import Kind
+from gherkube.phrases import Collection, ObjectRef
+from gherkube.values import ABSENT, Misused, all_from_yaml, cell_value, from_yaml, get, merge, put, rows
+
+T = TypeVar("T")
+
+SOON = 10.0  # seconds within which what a system does at once has happened, on any cluster
+
+# Status reasons and the codes that go with them (apimachinery/pkg/apis/meta/v1: StatusReason).
+CODES = {
+    "BadRequest": 400,
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "MethodNotAllowed": 405,
+    "NotAcceptable": 406,
+    "AlreadyExists": 409,
+    "Conflict": 409,
+    "Expired": 410,
+    "Gone": 410,
+    "RequestEntityTooLarge": 413,
+    "UnsupportedMediaType": 415,
+    "Invalid": 422,
+    "TooManyRequests": 429,
+    "Timeout": 504,
+}
+
+# Fields that name an object outside the namespace, wherever they stand in a manifest.
+_REFERENCES = ("storageClassName", "priorityClassName", "runtimeClassName", "volumeName", "nodeName")
+
+
+class World:
+    def __init__(self, driver: Driver, names: Names):
+        self.driver = driver
+        self.names = names
+        self.answers: list[Answer] = []  # of the When step; several where a list came in chunks
+        self.versions: dict[str, str] = {}  # what steps called a version -> resourceVersion
+        self.watch: Watch | None = None
+        self.options: dict[str, str] = {}  # for the When step's request alone
+        self.token: str | None = ADMIN
+        self.accept = JSON
+        self._made: dict[str, None] = {}  # paths of what was created, in order
+
+    # Names and objects
+
+    def kind(self, name: str) -> Kind:
+        return kinds.named(name)
+
+    def path(self, ref: ObjectRef, subresource: str = "") -> str:
+        """The path of an object, or of its subresource: the one that the step names, or this one."""
+        kind = self.kind(ref.kind)
+        name = ref.name if kind.namespaced else self._cluster_name(kind, ref.name)
+        return kind.path(self.names.namespace(ref.namespace), quote(name, safe=""), subresource or ref.subresource)
+
+    def collection_path(self, kind: Kind, namespace: str = "") -> str:
+        """The path of a collection; namespace "*" is all of them, "" the scenario's own."""
+        return kind.path("" if namespace == "*" else self.names.namespace(namespace))
+
+    def version(self, called: str) -> str:
+        """A resourceVersion by what a step called it, or as it is written."""
+        return self.versions.get(called, called)
+
+    def selectors(self, all_: Collection) -> dict[str, str]:
+        """The request options of a collection as a step names it."""
+        options = {}
+        if all_.labels is not None:
+            options["labelSelector"] = all_.labels
+        if all_.fields is not None:
+            terms = (re.match(r"(.*=)(.*)", term) for term in all_.fields.split(","))
+            named = (term and f"{term[1]}{self.names.given.get(term[2], term[2])}" for term in terms)
+            options["fieldSelector"] = ",".join(one or "" for one in named) if "=" in all_.fields else all_.fields
+        return options
+
+    def build(self, ref: ObjectRef, docstring: str | None = None, table: list[list[str]] | None = None) -> Object:
+        """A valid object of the kind, with the docstring's fields laid over it, or the table's fields set."""
+        kind = self.kind(ref.kind)
+        made = merge(template(kind), {"metadata": {"name": ref.name}})
+        if docstring is not None:
+            made = merge(made, _mapping(from_yaml(docstring)))
+        return self.outgoing(set_fields(made, table))
+
+    def outgoing(self, obj: Any) -> Any:
+        """An object in the driver's real names."""
+        if not self.names.marker or not isinstance(obj, dict):
+            return obj
+        obj = self._references(obj)
+        metadata = obj.get("metadata")
+        if not isinstance(metadata, dict):
+            return obj
+        metadata = dict(metadata)
+        try:
+            kind = kinds.named(str(obj.get("kind")), str(obj.get("apiVersion", "")))
+        except kinds.UnknownKind:
+            kind = None
+        if isinstance(metadata.get("namespace"), str):
+            metadata["namespace"] = self.names.namespace(metadata["namespace"])
+        if kind is not None and not kind.namespaced:
+            for key in ("name", "generateName"):
+                if isinstance(metadata.get(key), str) and metadata[key]:
+                    metadata[key] = self._cluster_name(kind, metadata[key])
+        return {**obj, "metadata": metadata}
+
+    def _cluster_name(self, kind: Kind, name: str) -> str:
+        return self.names.namespace(name) if kind.kind == "Namespace" and name == "home" else self.names.cluster(name)
+
+    def _references(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._references(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: self.names.given.get(item, item)
+            if key in _REFERENCES and isinstance(item, str)
+            else self._references(item)
+            for key, item in value.items()
+        }
+
+    def plain(self, value: T) -> T:
+        """A value from the system in the features' names."""
+        return self.names.plain(value)
+
+    # Asking
+
+    @property
+    def api(self) -> Api:
+        return self.driver.api()
+
+    def ask(self, method: str, path: str, **request: Any) -> Answer:
+        """The request that the scenario is about: with what the Given steps said of it; kept as the answer."""
+        options = {**(request.pop("options", None) or {}), **self.options}
+        request.setdefault("accept", self.accept)
+        answer = self.driver.api(self.token).call(method, path, options=options, **request)
+        self.answers.append(answer)
+        self._note_creation(answer)
+        return answer
+
+    def do(self, method: str, path: str, what: str, **request: Any) -> Object:
+        """A request that must be accepted, as preparation or to look. AssertionError otherwise."""
+        answer = self.api.call(method, path, **request)
+        if not answer.accepted:
+            raise AssertionError(f"{what} was {self.plain(str(answer))}")
+        self._note_creation(answer)
+        return answer.object
+
+    def create(self, ref: ObjectRef, obj: Object) -> Object:
+        path = self.collection_path(self.kind(ref.kind), ref.namespace)
+        return self.do("POST", path, f"creating {ref}", body=obj)
+
+    def read(self, ref: ObjectRef) -> Object:
+        """The object as it is now, in the features' names."""
+        return self.plain(self.read_raw(ref))
+
+    def read_raw(self, ref: ObjectRef) -> Object:
+        return self.do("GET", self.path(ref), f"reading {ref}")
+
+    def exists(self, ref: ObjectRef) -> bool:
+        answer = self.api.call("GET", self.path(ref))
+        if not answer.accepted and answer.code != 404:
+            raise AssertionError(f"reading {ref} was {self.plain(str(answer))}")
+        return answer.accepted
+
+    def listing(self, all_: Collection, options: Mapping[str, str] | None = None) -> Object:
+        kind = self.kind(all_.kind)
+        return self.do(
+            "GET",
+            self.collection_path(kind, all_.namespace),
+            f"listing {all_.kind}",
+            options={**self.selectors(all_), **(options or {})},
+        )
+
+    # The answer
+
+    @property
+    def answer(self) -> Answer:
+        if not self.answers:
+            raise Misused("no step has asked for anything yet")
+        return self.answers[-1]
+
+    @property
+    def accepted(self) -> Object:
+        """The answer's object in the features' names; AssertionError if the request was refused."""
+        for answer in self.answers:
+            if not answer.accepted:
+                raise AssertionError(f"the request was {self.plain(str(answer))}")
+        return self.plain(self.answer.object)
+
+    @property
+    def items(self) -> list[Object]:
+        """The objects listed, through all chunks."""
+        _ = self.accepted
+        listed = []
+        for answer in self.answers:
+            items = answer.object.get("items")
+            if not isinstance(items, list):
+                raise AssertionError(f"the answer is no list but {answer.object.get('kind')}")
+            listed += items
+        return self.plain(listed)
+
+    # Ending
+
+    def evidence(self) -> dict[str, Any]:
+        """What helps to understand a failure: the latest exchanges, the objects made, the namespace's Events."""
+        found: dict[str, Any] = {"exchanges": self.plain(list(self.driver.exchanges))}
+        try:
+            made = (self.api.call("GET", path) for path in list(self._made)[-10:])
+            found["objects"] = [self.plain(answer.object) for answer in made if answer.accepted]
+            events = self.api.call("GET", kinds.named("Event").path(self.names.home), options={"limit": "50"})
+            found["events"] = [
+                f"{get(event, 'involvedObject.kind')} {get(event, 'involvedObject.name')}: "
+                f"{event.get('reason')}: {event.get('message')}"
+                for event in self.plain(events.object.get("items") or [])
+            ]
+        except Unreachable as error:
+            found["incomplete"] = str(error)
+        if self.watch is not None:
+            found["watch"] = [f"{kind} {get(obj, 'metadata.name')}" for kind, obj in self.watch.events]
+        return found
+
+    def close(self) -> None:
+        """Stops the watch; where a cluster is shared, removes what was made, held by finalizers or not."""
+        if self.watch is not None:
+            self.watch.stop()
+        if not self.names.marker:
+            return
+        for path in reversed(self._made):
+            answer = self.api.call("GET", path)
+            if answer.accepted and get(answer.object, "metadata.finalizers"):
+                body = {"metadata": {"finalizers": None}}
+                self.api.call("PATCH", path, body=body, content_type="application/merge-patch+json")
+            if answer.accepted:
+                self.api.call("DELETE", path, options={"gracePeriodSeconds": "0", "propagationPolicy": "Background"})
+
+    def _note_creation(self, answer: Answer) -> None:
+        if answer.code != 201 or not self.names.marker:
+            return
+        obj = answer.object
+        try:
+            kind = kinds.named(str(obj.get("kind")), str(obj.get("apiVersion", "")))
+        except kinds.UnknownKind:
+            return
+        metadata = obj.get("metadata") or {}
+        if metadata.get("name"):
+            self._made[kind.path(metadata.get("namespace", ""), quote(metadata["name"], safe=""))] = None
+
+
+class Watch:
+    """A watch that a scenario keeps, across interruptions. `events` are (type, object) in order, bookmarks apart."""
+
+    def __init__(self, world: World, path: str, options: Mapping[str, str]):
+        self._world = world
+        self._path = path
+        self._options = dict(options)
+        self._past: list[Object] = []  # events of the streams before this one
+        self._stream: Watching | None = None
+        self.refusal: Answer | None = None
+        self.told = 0  # how many events a step has looked at already
+
+    def start(self, version: str | None) -> None:
+        options = dict(self._options)
+        if version is not None:
+            options["resourceVersion"] = version
+        begun = self._world.driver.api(self._world.token).watch(self._path, options)
+        if isinstance(begun, Answer):
+            self.refusal = begun
+        else:
+            self._stream = begun
+
+    def stop(self) -> None:
+        if self._stream is not None:
+            self._past = self._all
+            self._stream.stop()
+            self._stream = None
+
+    def resume(self) -> None:
+        """Break the stream off and go on after the last event."""
+        self._world.driver.settle()
+        self.stop()
+        versions = [get(event, "object.metadata.resourceVersion") for event in self._past]
+        if not versions:
+            raise Misused("the watch has delivered nothing to resume from")
+        self.start(versions[-1])
+
+    @property
+    def _all(self) -> list[Object]:
+        lines = self._stream.lines if self._stream is not None else []
+        return self._past + [self._world.plain(json.loads(line)) for line in lines if line.strip()]
+
+    @property
+    def events(self) -> list[tuple[str, Object]]:
+        return [(event["type"], event["object"]) for event in self._all if event["type"] != "BOOKMARK"]
+
+    @property
+    def bookmarks(self) -> list[Object]:
+        return [event["object"] for event in self._all if event["type"] == "BOOKMARK"]
+
+    @property
+    def ended(self) -> bool:
+        return self._stream is None or self._stream.ended
+
+
+def template(kind: Kind) -> Object:
+    """The smallest valid object of a kind: features/manifests/<kind>.yaml, or nothing but its kind."""
+    bare: Object = {"apiVersion": kind.api_version, "kind": kind.kind}
+    path = paths.features_dir() / "manifests" / f"{kind.kind.lower()}.yaml"
+    if not path.is_file():
+        return bare
+    return merge(bare, _mapping(from_yaml(path.read_text(encoding="utf-8"))))
+
+
+def manifest_file(name: str) -> list[Object]:
+    """The objects of a named file below features/manifests."""
+    path = paths.features_dir() / "manifests" / name
+    if not re.fullmatch(r"[\w.-]+", name) or not path.is_file():
+        raise Misused(f"there is no file features/manifests/{name}")
+    return [_mapping(document) for document in all_from_yaml(path.read_text(encoding="utf-8"))]
+
+
+def set_fields(obj: Object, table: list[list[str]] | None) -> Object:
+    """The object with the fields of a table | field | value | set; `(absent)` removes."""
+    for row in rows(table, "field", "value") if table else ():
+        obj = put(obj, row["field"], cell_value(row["value"]))
+    return obj
+
+
+def objects_of_table(kind: Kind, table: list[list[str]]) -> Iterable[tuple[str, str, Object]]:
+    """(name, namespace, object) of a table whose columns are name, namespace, labels and fields; empty cells are unset.
+
+    A cell of the column `labels` is written "app=web, tier=front".
+    """
+    for row in rows(table, "name"):
+        obj = merge(template(kind), {"metadata": {"name": row["name"]}})
+        for column, cell in row.items():
+            if column == "labels" and cell:
+                pairs = dict(pair.strip().split("=", 1) for pair in cell.split(","))
+                obj = put(obj, "metadata.labels", pairs)
+            elif column not in ("name", "namespace", "labels") and cell:
+                obj = put(obj, column, cell_value(cell))
+        yield row["name"], row.get("namespace", ""), obj
+
+
+def require(holds: object, message: str | Callable[[], str]) -> None:
+    """An expectation. Not an assert statement, which an optimising interpreter would leave out."""
+    if not holds:
+        raise AssertionError(message() if callable(message) else message)
+
+
+def _mapping(value: Any) -> Object:
+    if not isinstance(value, dict):
+        raise Misused("the manifest is not a mapping")
+    return value
+
+
+__all__ = ["ABSENT", "CODES", "SOON", "Misused", "Watch", "World", "require"]
