@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, islice
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,7 +50,6 @@ from refkube.store.kv import (
     StoreError,
     StoreUnavailable,
     Txn,
-    Value,
     Watch,
     as_given,
     check_distinct,
@@ -64,6 +64,8 @@ _PAGE = 5_000  # keys a response: a range of any size, but no response of any si
 _WINDOW = 5_000  # revisions of the stream that are kept
 _ALL = b64encode(b"\0").decode()  # as key and as range_end: every key
 _RETRY_FIRST, _RETRY_MOST = 0.05, 2.0  # seconds
+
+_HEADERS = {"Content-Type": "application/json"}
 
 # gRPC status codes (google.golang.org/grpc/codes), as the gateway tells them
 _INVALID_ARGUMENT, _NOT_FOUND, _OUT_OF_RANGE, _UNAUTHENTICATED = 3, 5, 11, 16
@@ -89,13 +91,15 @@ class EtcdStore(Store):
         `prefix` is put before every key and taken off again: several stores in one etcd, none seeing another.
         `ca_cert`, `cert` and `key` are files; `user` and `password` are etcd's own. `timeout` (seconds) is a call's.
         """
-        self._gateway = _Gateway(endpoint, user, password, ca_cert, cert, key, timeout)
+        login = {"name": user, "password": password} if user else None
+        self._gateway = _Gateway(endpoint, login, ca_cert, cert, key, timeout)
         self._post = post
         self._stamp = stamp
         self._prefix = prefix
         self._tail: _Tail | None = None
-        self._window: deque[tuple[int, list[Message]]] = deque(maxlen=_WINDOW)  # contiguous, up to what was delivered
-        self._watchers = Watchers(self.revision)
+        self._window: deque[tuple[int, list[Message]]] = deque(maxlen=_WINDOW)  # contiguous, up to _seen
+        self._seen = self.revision  # the last revision that the stream brought
+        self._watchers = Watchers(self._seen)
 
     @property
     def revision(self) -> int:
@@ -115,9 +119,7 @@ class EtcdStore(Store):
         return self._watchers.delivered
 
     def get(self, key: str, revision: int = 0) -> KeyValue | None:
-        answer = self._gateway.call("kv/range", {"key": self._encode(key), "revision": revision})
-        kvs = answer.get("kvs")
-        return self._key_value(kvs[0]) if kvs else None
+        return self._first(self._gateway.call("kv/range", {"key": self._encode(key), "revision": revision}))
 
     def range(self, start: str, end: str, *, revision: int = 0, limit: int = 0) -> Range:
         key, range_end = self._encode(start), self._encode(end)
@@ -162,10 +164,10 @@ class EtcdStore(Store):
 
     def watch(self, start: str, end: str, start_revision: int, deliver: Deliver, failed: Failed | None = None) -> Watch:
         if self._tail is None:
-            self._watchers.delivered = self.revision
-            self._tail = _Tail(self._gateway, self._watchers.delivered + 1, self._post, self._receive, self._lose)
+            self._seen = self._watchers.delivered = self.revision
+            self._tail = _Tail(self._gateway, self._seen + 1, self._post, self._receive, self._lose)
             self._tail.start()
-        seen = self._watchers.delivered
+        seen = self._seen
         first = start_revision or self.revision + 1
         if first > seen:
             return self._watchers.add(start, end, first, (), deliver, failed)
@@ -175,7 +177,7 @@ class EtcdStore(Store):
 
     def events(self, start: str, end: str, first_revision: int, last_revision: int) -> list[Event]:
         first = max(first_revision, 2)
-        if self._window and self._window[0][0] <= first and last_revision <= self._watchers.delivered:
+        if self._window and self._window[0][0] <= first and last_revision <= self._seen:
             offset = self._window[0][0]
             batches = islice(self._window, first - offset, max(0, last_revision + 1 - offset))
             return self._ours((raw for _, batch in batches for raw in batch), start, end)
@@ -232,6 +234,7 @@ class EtcdStore(Store):
         for number, group in groupby(raws, lambda raw: raw["kv"]["mod_revision"]):
             revision, batch = int(number), list(group)
             self._window.append((revision, batch))
+            self._seen = revision
             try:
                 wanted = [raw for raw in batch if (key := self._key(raw)) is not None and self._watchers.wants(key)]
                 self._watchers.publish(revision, [self._event(raw) for raw in wanted])
@@ -242,7 +245,7 @@ class EtcdStore(Store):
         """The stream was away for so long that etcd has forgotten what it missed."""
         if tail is self._tail:
             self._window.clear()
-            self._watchers.delivered = max(self._watchers.delivered, error.compact_revision)
+            self._seen = self._watchers.delivered = max(self._seen, error.compact_revision)
             self._watchers.fail(error)
 
     def _ours(self, raws: Iterator[Message], start: str, end: str) -> list[Event]:
@@ -253,9 +256,7 @@ class EtcdStore(Store):
         deletion = raw.get("type") == DELETE
         if prev is None and (deletion or kv["version"] != "1"):
             raise Compacted(int(kv["mod_revision"]))  # the event is there, what was before it is not
-        return Event(
-            DELETE if deletion else PUT, self._key_value(kv), self._key_value(prev) if prev is not None else None
-        )
+        return Event(DELETE if deletion else PUT, self._key_value(kv), self._key_value(prev) if prev else None)
 
     def _key(self, raw: Message) -> str | None:
         key = b64decode(raw["kv"]["key"])
@@ -278,7 +279,8 @@ class EtcdStore(Store):
     def _requests(self, op: Op, created: bool) -> Iterator[Message]:
         key = self._encode(op.key)
         if isinstance(op, Put):
-            yield {"request_put": {"key": key, "value": _encode_value(op.value), "lease": op.lease}}
+            value = b64encode(orjson.dumps(op.value)).decode()
+            yield {"request_put": {"key": key, "value": value, "lease": op.lease}}
             if not created:  # to learn its version; etcd would only give the whole previous value
                 yield {"request_range": {"key": key, "keys_only": True}}
         else:
@@ -306,8 +308,7 @@ class _Gateway:
     def __init__(
         self,
         endpoint: str,
-        user: str,
-        password: str,
+        login: Message | None,
         ca_cert: str | None,
         cert: str | None,
         key: str | None,
@@ -319,37 +320,33 @@ class _Gateway:
         try:
             import etcd3gw
             from requests import Request
-            from requests.exceptions import RequestException
             from urllib3 import Timeout
             from urllib3.exceptions import HTTPError
         except ImportError as error:
             raise StoreUnavailable("the etcd store needs its extra: pip install 'gherkube[etcd]'") from error
+        for file in (ca_cert, cert, key):
+            if file and not Path(file).is_file():
+                raise StoreUnavailable(f"there is no file {file}, which is to secure the connection to etcd")
         self.endpoint = endpoint
         self._broken = (HTTPError, OSError)
         self._timeout = Timeout(connect=min(timeout, 5.0), read=timeout)
         self._patient = Timeout(connect=min(timeout, 5.0), read=None)
-        client = etcd3gw.client(url.hostname, url.port or 2379, ca_cert, key, cert, timeout, url.scheme)
-        client.session.trust_env = False  # a proxy is not the way to a store
-        client.session.mount(client.base_url, _adapter())
-        try:
-            base = client.get_url("")
-            self._path = urlsplit(base).path
-            prepared = Request("POST", base).prepare()
-            adapter: Any = client.session.get_adapter(base)
-            self._pool: Any = adapter.get_connection_with_tls_context(
-                prepared, client.session.verify, cert=client.session.cert
-            )
-        except (etcd3gw.exceptions.Etcd3Exception, RequestException, OSError) as error:
-            raise self._unavailable(error) from error
-        self._headers = {"Content-Type": "application/json"}
-        self._login = {"name": user, "password": password} if user else None
-        if self._login:
-            self._authenticate(self._login)
+        # the gateway's path since 3.4, said here to save etcd3gw asking for it
+        client = etcd3gw.client(url.hostname, url.port or 2379, ca_cert, key, cert, timeout, url.scheme, "/v3/")
+        adapter = _adapter()
+        client.session.mount(client.base_url, adapter)
+        base = client.get_url("")
+        self._path = urlsplit(base).path
+        request = Request("POST", base).prepare()
+        self._pool = adapter.get_connection_with_tls_context(request, client.session.verify, cert=client.session.cert)
+        self._headers = _HEADERS
+        self._login = login
+        self.log_in()
 
     def call(self, path: str, body: Message) -> Message:
         code, answer = self._send(path, body)
-        if code == _UNAUTHENTICATED and self._login and path != "auth/authenticate":  # tokens expire
-            self._authenticate(self._login)
+        if code == _UNAUTHENTICATED and self._login and body is not self._login:  # tokens expire
+            self.log_in()
             code, answer = self._send(path, body)
         if code:
             raise self._error(code, answer.get("message", ""), body)
@@ -362,6 +359,11 @@ class _Gateway:
         """
         query = {"key": _ALL, "range_end": _ALL, "start_revision": first, "prev_kv": True}
         return _Changes(self, orjson.dumps({"create_request": query}), patient)
+
+    def log_in(self) -> None:
+        if self._login:
+            self._headers = _HEADERS  # even a login is refused with a token that is no good
+            self._headers = {**_HEADERS, "Authorization": self.call("auth/authenticate", self._login)["token"]}
 
     def close(self) -> None:
         self._pool.close()
@@ -401,9 +403,6 @@ class _Gateway:
         if response.status == 200:
             return 0, answer
         return answer.get("code", response.status), answer
-
-    def _authenticate(self, login: Message) -> None:
-        self._headers = {**self._headers, "Authorization": self.call("auth/authenticate", login)["token"]}
 
     def _error(self, code: int, message: str, body: Message) -> StoreError:
         if code == _OUT_OF_RANGE and "compacted" in message:
@@ -457,6 +456,7 @@ class _Changes(AbstractContextManager[Iterator[list[Message]]]):
             if "compact_revision" in result:
                 raise Compacted(int(result["compact_revision"]))
             if "error" in message or result.get("canceled"):
+                self._gateway.log_in()  # for the next attempt, if this one's token had expired
                 reason = message.get("error") or result.get("cancel_reason", "")
                 raise StoreUnavailable(f"etcd at {self._gateway.endpoint} cancelled a watch: {reason}")
             if "events" in result:
@@ -511,10 +511,6 @@ class _Tail(threading.Thread):
 
 def _revision(answer: Message) -> int:
     return int(answer["header"]["revision"])
-
-
-def _encode_value(value: Value) -> str:
-    return b64encode(orjson.dumps(value)).decode()
 
 
 def _adapter() -> Any:
