@@ -16,7 +16,7 @@ NO_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
 ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # rows of one table: the same or not
 class Kind:
     """One served kind. `storage` names the version that shares its storage, where that is another one."""
 
