@@ -102,19 +102,13 @@ class FakeServer:
 
     def watch(self, request: Request) -> Response:
         watch = FakeWatch(self, request, [])
-        if request.options.get("sendInitialEvents") == "true":
-            for obj in self.list(request).object["items"]:  # type: ignore[index]
-                watch.deliver(WatchEvent("ADDED", obj))
-            done = {"annotations": {"k8s.io/initial-events-end": "true"}, "resourceVersion": str(self.revision)}
-            watch.deliver(WatchEvent("BOOKMARK", {"metadata": done}))
-        else:
-            since = int(request.options.get("resourceVersion") or self.revision)
-            if since < self.compacted:
-                watch.deliver(WatchEvent("ERROR", errors.expired("too old resource version").status))
-                return Response(watch=watch)
-            for revision, resource, event, old in self.history:
-                if revision > since:
-                    watch.offer(event, resource, old)
+        since = int(request.options.get("resourceVersion") or self.revision)
+        if since < self.compacted:
+            watch.deliver(WatchEvent("ERROR", errors.expired("too old resource version").status))
+            return Response(watch=watch)
+        for revision, resource, event, old in self.history:
+            if revision > since:
+                watch.offer(event, resource, old)
         self.watches.append(watch)
         return Response(watch=watch)
 

@@ -76,7 +76,8 @@ def test_the_same_again_raises_the_count() -> None:
     world = World()
     world.record()
     world.loop.run_for(60)
-    world.record()
+    changed = world.client.patch("pods", "web", {"status": {}}, namespace="default")
+    world.record(about=changed)
     world.record("other")
     first, other = world.events()
     assert (first["count"], first["firstTimestamp"], first["lastTimestamp"]) == (

@@ -26,22 +26,11 @@ PATCH_TYPES = {
     "apply": "application/apply-patch+yaml",
 }
 
-# Keyword arguments of the methods below and the query parameters they become.
-_PARAMETERS = {
-    "label_selector": "labelSelector",
-    "field_selector": "fieldSelector",
-    "resource_version": "resourceVersion",
-    "resource_version_match": "resourceVersionMatch",
-    "limit": "limit",
-    "continue_token": "continue",
-    "timeout_seconds": "timeoutSeconds",
-    "allow_bookmarks": "allowWatchBookmarks",
-    "send_initial_events": "sendInitialEvents",
-    "dry_run": "dryRun",
-    "field_manager": "fieldManager",
-    "field_validation": "fieldValidation",
-    "force": "force",
-}
+# Keyword arguments of the methods below and the query parameters they become: label_selector, labelSelector.
+_PARAMETERS = {"continue_token": "continue", "allow_bookmarks": "allowWatchBookmarks", "limit": "limit"}
+for _words in ("label selector", "field selector", "resource version", "resource version match", "timeout seconds",
+               "send initial events", "dry run", "field manager", "field validation", "force"):  # fmt: skip
+    _PARAMETERS[_words.replace(" ", "_")] = _words[0] + _words.title().replace(" ", "")[1:]
 
 
 class ObjectList(NamedTuple):
@@ -165,8 +154,6 @@ class Client:
         body = _delete_options(grace_period, propagation)
         return self._call("deletecollection", resource, namespace, "", "", body, options)
 
-    # Subresources that have a kind of their own
-
     def bind(self, pod: Object, node: str) -> Object:
         """Assign a Pod to a node; Conflict if it has one or was replaced by another Pod of its name."""
         meta = pod["metadata"]
@@ -199,8 +186,6 @@ class Client:
         """A TokenRequest with its status; `spec` is audiences, expirationSeconds, boundObjectRef."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [], **spec}}
         return self._call("create", "serviceaccounts", namespace, name, "token", body, {})
-
-    # All of them
 
     def _call(
         self, verb: str, resource: Resource, namespace: str, name: str, subresource: str, body: Any, options: Options
@@ -254,14 +239,10 @@ def _delete_options(
     grace_period: int | None = None, propagation: str = "", uid: str = "", resource_version: str = ""
 ) -> Object | None:
     """meta/v1 DeleteOptions; None if all is left to the server."""
-    if grace_period is None and not (propagation or uid or resource_version):
-        return None
-    body: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
-    if grace_period is not None:
-        body["gracePeriodSeconds"] = grace_period
+    body: Object = {} if grace_period is None else {"gracePeriodSeconds": grace_period}
     if propagation:
         body["propagationPolicy"] = propagation
-    preconditions = {"uid": uid, "resourceVersion": resource_version}
     if uid or resource_version:
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
         body["preconditions"] = {key: value for key, value in preconditions.items() if value}
-    return body
+    return {"apiVersion": "v1", "kind": "DeleteOptions", **body} if body else None

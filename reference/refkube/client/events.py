@@ -7,9 +7,10 @@ one; more than 25 about one object from one source are let through one in five m
 from __future__ import annotations
 
 import logging
+import re
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from refkube.apimachinery.errors import StatusError
 from refkube.apimachinery.meta import Object
@@ -21,13 +22,25 @@ _log = logging.getLogger(__name__)
 
 NORMAL, WARNING = "Normal", "Warning"
 
-CACHED = 4096
+CACHED = 4096  # objects that are remembered
+TOLD = 256  # different events about one of them
 SIMILAR, SIMILAR_WITHIN = 10, 600.0
 BURST, REFILL = 25, 1.0 / 300.0
 TRIES, RETRY = 12, 10.0
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?").fullmatch
+
+
+class _Story:
+    """What one source has said about one object: its budget, the messages by reason, and what was written."""
+
+    __slots__ = ("seen", "similar", "since", "tokens")
+
+    def __init__(self, now: float):
+        self.tokens = float(BURST)
+        self.since = now
+        self.similar: dict[str, tuple[set[str], float]] = {}
+        self.seen: dict[tuple[str, ...], tuple[int, str, str]] = {}
 
 
 class EventRecorder:
@@ -37,9 +50,7 @@ class EventRecorder:
         self._client = client
         self._loop = loop
         self._source = {"component": component, "host": host} if host else {"component": component}
-        self._similar: _Recent[tuple, tuple[set[str], float]] = _Recent(CACHED)
-        self._seen: _Recent[tuple, tuple[int, str, str]] = _Recent(CACHED)
-        self._tokens: _Recent[tuple, tuple[float, float]] = _Recent(CACHED)
+        self._stories: OrderedDict[tuple, _Story] = OrderedDict()
 
     def event(
         self,
@@ -59,18 +70,20 @@ class EventRecorder:
                 event["metadata"]["annotations"] = dict(annotations)
             self._loop.call_soon(self._write, event, 1)
 
-    # Correlation (events_cache.go)
-
     def _correlate(self, reference: Object, type: str, reason: str, message: str) -> Object | None:
-        """The event to write, with count 1 if it is to be created; None if the source says too much."""
+        """The event to write (events_cache.go), with count 1 if it is to be created; None if the source says too much."""
         now = self._loop.now()
-        about = (*reference.values(), type)
-        key: tuple = (about, reason, message)
-        if self._is_one_of_many((about, reason), message, now):
-            key, message = (about, reason), f"(combined from similar events): {message}"
-        count, name, first = self._seen.get(key) or (0, self._name(reference["name"]), rfc3339(now))
-        self._seen.put(key, (count + 1, name, first))
-        if not self._may_pass(about, now):
+        story = self._story(reference, type, now)
+        part = reference.get("fieldPath", "")
+        key: tuple[str, ...] = (part, reason, message)
+        if _is_one_of_many(story, reason, message, now):
+            key, message = (reason,), f"(combined from similar events): {message}"
+        seen = story.seen.get(key)
+        count, name, first = seen if seen is not None else (0, self._name(reference["name"]), rfc3339(now))
+        if len(story.seen) >= TOLD:
+            story.seen.clear()
+        story.seen[key] = (count + 1, name, first)
+        if not _may_pass(story, now):
             return None
         return {
             "apiVersion": "v1",
@@ -88,31 +101,24 @@ class EventRecorder:
             "reportingInstance": self._source.get("host", ""),
         }
 
-    def _is_one_of_many(self, key: tuple, message: str, now: float) -> bool:
-        messages, last = self._similar.get(key) or (set(), now)
-        if now - last > SIMILAR_WITHIN:
-            messages = set()
-        messages.add(message)
-        self._similar.put(key, (messages, now))
-        if len(messages) < SIMILAR:
-            return False
-        messages.pop()
-        return True
-
-    def _may_pass(self, key: tuple, now: float) -> bool:
-        tokens, since = self._tokens.get(key) or (float(BURST), now)
-        tokens = min(float(BURST), tokens + (now - since) * REFILL)
-        self._tokens.put(key, (tokens - 1.0 if tokens >= 1.0 else tokens, now))
-        return tokens >= 1.0
+    def _story(self, reference: Object, type: str, now: float) -> _Story:
+        get = reference.get
+        about = (type, reference["kind"], get("namespace"), reference["name"], get("uid"), get("apiVersion"))
+        story = self._stories.get(about)
+        if story is not None:
+            self._stories.move_to_end(about)
+            return story
+        story = self._stories[about] = _Story(now)
+        if len(self._stories) > CACHED:
+            self._stories.popitem(last=False)
+        return story
 
     def _name(self, about: str) -> str:
         """As upstream the name and the nanoseconds; those of one virtual instant are told apart by chance."""
         nanoseconds = int(self._loop.now() * 1e3) * 1_000_000 + self._loop.random.getrandbits(19)
-        if len(about) > 236 or not about.replace("-", "a").replace(".", "a").isalnum() or about != about.lower():
+        if not _SUBDOMAIN(about) or len(about) > 236:
             about = "event"  # the object's name is not one an Event may have
         return f"{about}.{nanoseconds:x}"
-
-    # Writing (recordToSink)
 
     def _write(self, event: Object, attempt: int) -> None:
         try:
@@ -143,35 +149,33 @@ class EventRecorder:
         return True
 
 
-class _Recent(Generic[K, V]):
-    """The values last put or asked for, up to a number."""
+def _is_one_of_many(story: _Story, reason: str, message: str, now: float) -> bool:
+    messages, last = story.similar.get(reason) or (set(), now)
+    if now - last > SIMILAR_WITHIN:
+        messages = set()
+    messages.add(message)
+    story.similar[reason] = (messages, now)
+    if len(messages) < SIMILAR:
+        return False
+    messages.pop()
+    return True
 
-    def __init__(self, limit: int):
-        self._limit = limit
-        self._values: OrderedDict[K, V] = OrderedDict()
 
-    def get(self, key: K) -> V | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = value
-        if len(self._values) > self._limit:
-            self._values.popitem(last=False)
+def _may_pass(story: _Story, now: float) -> bool:
+    tokens = min(float(BURST), story.tokens + (now - story.since) * REFILL)
+    passes = tokens >= 1.0
+    story.tokens, story.since = tokens - passes, now
+    return passes
 
 
 def _reference(about: Object, field_path: str) -> dict[str, Any]:
     """v1.ObjectReference (client-go/tools/reference)."""
     meta = about.get("metadata") or about
-    reference = {
-        "kind": about["kind"],
-        "namespace": meta.get("namespace"),
-        "name": meta["name"],
-        "uid": meta.get("uid"),
-        "apiVersion": about.get("apiVersion"),
-        "resourceVersion": meta.get("resourceVersion"),
-        "fieldPath": field_path or about.get("fieldPath"),
-    }
-    return {key: value for key, value in reference.items() if value}
+    reference = {"kind": about["kind"], "name": meta["name"]}
+    for field, holder in (("namespace", meta), ("uid", meta), ("apiVersion", about), ("resourceVersion", meta)):
+        if holder.get(field):
+            reference[field] = holder[field]
+    path = field_path or about.get("fieldPath")
+    if path:
+        reference["fieldPath"] = path
+    return reference

@@ -11,6 +11,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -35,7 +36,7 @@ _METHODS = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELE
 _REASONS = {
     400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed",
     406: "NotAcceptable", 409: "Conflict", 410: "Gone", 415: "UnsupportedMediaType", 422: "Invalid",
-    429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
+    429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout"
 }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ class HttpHandle:
         made = self._http.build_request(
             _METHODS.get(request.verb, "GET"),
             path_of(request),
-            params=_parameters(request) or None,
+            params=dict(request.options, watch="true") if stream else dict(request.options) or None,
             content=None if request.body is None else orjson.dumps(request.body),
             headers={
                 "accept": "application/json",
@@ -122,10 +123,8 @@ class HttpWatch:
         stream = self._answer.extensions.get("network_stream")
         connection = stream.get_extra_info("socket") if stream else None
         if connection is not None:
-            try:
+            with suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)  # wakes the reading thread, also below TLS
-            except OSError:
-                pass
         if self._thread is None:
             self._answer.close()
 
@@ -165,10 +164,6 @@ def path_of(request: Request) -> str:
     if request.subresource:
         parts.append(request.subresource)
     return "/".join(parts)
-
-
-def _parameters(request: Request) -> dict[str, str]:
-    return {**request.options, "watch": "true"} if request.verb == "watch" else dict(request.options)
 
 
 def _watch_timeout(request: Request) -> httpx2.Timeout:

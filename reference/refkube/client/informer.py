@@ -2,14 +2,13 @@
 
 client-go/tools/cache: a reflector lists once, then watches from the list's resourceVersion; resumes where a broken
 stream ended; lists again, after a back-off, when the server no longer knows that version. The cache holds objects by
-reference: never change one. Left out: resync periods and transformers.
+reference: never change one. Left out: watch-lists (a list costs less here), resync periods, transformers.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from refkube.apimachinery.errors import StatusError
 from refkube.apimachinery.meta import Object, key_of
@@ -22,7 +21,6 @@ _log = logging.getLogger(__name__)
 Index = Callable[[Object], Iterable[str]]
 Handler = Callable[[Object], object]
 
-INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _SHORT = 1.0  # a watch that ends sooner, without an event, is answered with a back-off (VeryShortWatchError)
 _MIN_WATCH, _MAX_WATCH = 300.0, 600.0  # seconds for which a watch is asked
 _EMPTY: Mapping[str, Object] = {}
@@ -38,7 +36,10 @@ def by_owner_uid(obj: Object) -> Iterable[str]:
 
 def by_controller_uid(obj: Object) -> Iterable[str]:
     """Of its one controlling owner; orphans have none."""
-    return [owner["uid"] for owner in obj["metadata"].get("ownerReferences") or () if owner.get("controller")]
+    for owner in obj["metadata"].get("ownerReferences", ()):
+        if owner.get("controller"):
+            return (owner["uid"],)
+    return ()
 
 
 def by_node_name(obj: Object) -> Iterable[str]:
@@ -48,20 +49,17 @@ def by_node_name(obj: Object) -> Iterable[str]:
 class Backoff:
     """Delays of 0.8, 1.6 ... 30 s, each up to doubled by chance; from the start again after two quiet minutes."""
 
-    def __init__(self, loop: Loop, first: float = 0.8, cap: float = 30.0, reset: float = 120.0):
+    def __init__(self, loop: Loop):
         self._loop = loop
-        self._first = first
-        self._cap = cap
-        self._reset = reset
-        self._next = first
+        self._next = 0.8
         self._last = loop.now()
 
     def delay(self) -> float:
         now = self._loop.now()
-        if now - self._last > self._reset:
-            self._next = self._first
+        if now - self._last > 120.0:
+            self._next = 0.8
         self._last = now
-        base, self._next = self._next, min(self._next * 2.0, self._cap)
+        base, self._next = self._next, min(self._next * 2.0, 30.0)
         return base * (1.0 + self._loop.random.random())
 
 
@@ -81,7 +79,6 @@ class Informer:
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
-        watch_list: bool = False,
     ):
         self.items: dict[str, Object] = {}
         self.has_synced = False
@@ -90,12 +87,7 @@ class Informer:
         self.resource = resource
         self._client = client
         self._loop = loop
-        self._selection = {
-            "namespace": namespace,
-            "label_selector": label_selector,
-            "field_selector": field_selector,
-        }
-        self._watch_list = watch_list
+        self._selection = {"namespace": namespace, "label_selector": label_selector, "field_selector": field_selector}
         self._indexes: list[tuple[Index, dict[str, dict[str, Object]]]] = []
         self._by_name: dict[str, dict[str, dict[str, Object]]] = {}
         self._added: list[Handler] = []
@@ -116,8 +108,6 @@ class Informer:
     def indexed(self, index: str, value: str) -> Mapping[str, Object]:
         """The objects by key for which the index function gave `value`. A live view: copy it to keep it."""
         return self._by_name[index].get(value, _EMPTY)
-
-    # Setting up
 
     def add_index(self, name: str, index: Index) -> None:
         """`index(obj)` gives the values to find it by. Once more under the same name changes nothing."""
@@ -171,17 +161,6 @@ class Informer:
         """List, and watch from there (Reflector.ListAndWatch)."""
         if not self._running:
             return
-        if self._watch_list:
-            try:
-                self._open(
-                    _Stream(self, initial={}),
-                    resource_version="" if self._version_unavailable else self.resource_version,
-                    resource_version_match="NotOlderThan",
-                    send_initial_events=True,
-                )
-                return
-            except (StatusError, OSError) as exc:
-                _log.debug("%s: no watch-list, falling back to a list: %s", self.resource, exc)
         try:
             items, version = self._list()
         except (StatusError, OSError) as exc:
@@ -191,45 +170,36 @@ class Informer:
         self._watch()
 
     def _list(self) -> tuple[list[Object], str]:
+        """Never older than what was seen, unless the server cannot serve that: then the newest there is."""
+        version = "" if self._version_unavailable else self.resource_version or "0"
         try:
-            found = self._client.list(self.resource, resource_version=self._relist_version(), **self._selection)
+            found = self._client.list(self.resource, resource_version=version, **self._selection)
         except StatusError as exc:
             if not (_expired(exc) or _too_large(exc)):
                 raise
             self._version_unavailable = True
-            found = self._client.list(self.resource, resource_version=self._relist_version(), **self._selection)
+            found = self._client.list(self.resource, **self._selection)
         return found.items, found.resource_version
-
-    def _relist_version(self) -> str:
-        """Never older than what was seen, unless the server cannot serve that: then the newest there is."""
-        return "" if self._version_unavailable else self.resource_version or "0"
 
     def _watch(self) -> None:
         if not self._running:
             return
-        try:
-            self._open(_Stream(self), resource_version=self.resource_version)
-        except (StatusError, OSError) as exc:
-            refused = isinstance(exc, ConnectionRefusedError) or (isinstance(exc, StatusError) and exc.code == 429)
-            self._retry(self._watch if refused else self._sync, exc)
-
-    def _open(self, stream: _Stream, **options: Any) -> None:
         self._end_stream()
-        self._stream = stream
-        timeout = int(_MIN_WATCH + self._loop.random.random() * (_MAX_WATCH - _MIN_WATCH))
+        stream = self._stream = _Stream(self)
         try:
             stream.watch = self._client.watch(
                 self.resource,
                 stream.deliver,
                 stream.closed,
+                resource_version=self.resource_version,
                 allow_bookmarks=True,
-                timeout_seconds=timeout,
-                **options,
+                timeout_seconds=int(_MIN_WATCH + self._loop.random.random() * (_MAX_WATCH - _MIN_WATCH)),
                 **self._selection,
             )
-        except BaseException:
+        except (StatusError, OSError) as exc:
             self._stream = None
-            raise
+            refused = isinstance(exc, ConnectionRefusedError) or (isinstance(exc, StatusError) and exc.code == 429)
+            self._retry(self._watch if refused else self._sync, exc)
 
     def _ended(self, stream: _Stream, error: StatusError | None) -> None:
         """The server has closed the stream, or broken it off with an ERROR event."""
@@ -237,13 +207,11 @@ class Informer:
         if error is not None and error.code == 429:
             self._retry(self._watch, error)
         elif error is not None:
-            if _too_large(error) or (_expired(error) and stream.initial is not None):
-                self._version_unavailable = True
             self._retry(self._sync, error)
         elif stream.events == 0 and self._loop.now() - stream.since < _SHORT:
             self._retry(self._sync, None)
         else:
-            self._loop.call_soon(self._watch if stream.initial is None else self._sync)
+            self._loop.call_soon(self._watch)
 
     def _retry(self, call: Callable[[], None], exc: Exception | None) -> None:
         seconds, why = self._backoff.delay(), str(exc or "a watch that ended at once")
@@ -272,11 +240,10 @@ class Informer:
                 if before != values:
                     _drop(buckets, before, key)
             for value in values:
-                bucket = buckets.get(value)
-                if bucket is None:
-                    buckets[value] = {key: obj}
+                if value in buckets:
+                    buckets[value][key] = obj
                 else:
-                    bucket[key] = obj
+                    buckets[value] = {key: obj}
         if old is None:
             self._tell(self._added, obj)
         elif old["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
@@ -321,12 +288,11 @@ class _Stream:
     """One watch of an informer, so that what arrives late from an old one is ignored.
 
     The server may deliver in the midst of a write; what it delivers is taken up afterwards, so that nobody sees the
-    cache change under a reconcile. `initial` collects the objects that a watch-list begins with, up to a bookmark.
+    cache change under a reconcile.
     """
 
-    def __init__(self, informer: Informer, initial: dict[str, Object] | None = None):
+    def __init__(self, informer: Informer):
         self.informer = informer
-        self.initial = initial
         self.watch: Watch | None = None
         self.events = 0
         self.since = informer._loop.now()
@@ -349,27 +315,15 @@ class _Stream:
         kind, obj = event.type, event.object
         if kind == "ERROR":
             informer._ended(self, StatusError(obj))
-        elif self.initial is not None:
-            self._collect(self.initial, kind, obj)
-        else:
-            meta = obj["metadata"]
-            informer.resource_version = meta["resourceVersion"]
-            if kind != "BOOKMARK":
-                namespace = meta.get("namespace")
-                key = f"{namespace}/{meta['name']}" if namespace else meta["name"]
-                if kind == "DELETED":
-                    informer._remove(key, obj)
-                else:
-                    informer._put(key, obj)
-
-    def _collect(self, initial: dict[str, Object], kind: str, obj: Object) -> None:
-        if kind == "DELETED":
-            initial.pop(key_of(obj), None)
-        elif kind != "BOOKMARK":
-            initial[key_of(obj)] = obj
-        elif (obj["metadata"].get("annotations") or {}).get(INITIAL_EVENTS_END) == "true":
-            self.initial = None
-            self.informer._replace(initial.values(), obj["metadata"]["resourceVersion"])
+            return
+        meta = obj["metadata"]
+        informer.resource_version = meta["resourceVersion"]
+        if kind != "BOOKMARK":
+            key = f"{meta['namespace']}/{meta['name']}" if "namespace" in meta else meta["name"]
+            if kind == "DELETED":
+                informer._remove(key, obj)
+            else:
+                informer._put(key, obj)
 
 
 class Informers:

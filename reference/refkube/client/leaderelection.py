@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from refkube.apimachinery.errors import StatusError
 from refkube.apimachinery.meta import Object
@@ -22,6 +24,7 @@ LEASES = "leases.coordination.k8s.io"
 JITTER = 1.2
 
 
+@dataclass(eq=False)
 class LeaderElector:
     """`identity` must be one of a kind. `started()` is called on becoming leader; `stopped()` when the lease is lost or
     given up: the component must then stop at once (upstream's exit). `new_leader(identity)` tells of every change.
@@ -30,36 +33,23 @@ class LeaderElector:
     success; attempts are `retry_period` apart.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        loop: Loop,
-        name: str,
-        identity: str,
-        started: Callable[[], object],
-        stopped: Callable[[], object],
-        new_leader: Callable[[str], object] | None = None,
-        namespace: str = "kube-system",
-        lease_duration: float = 15.0,
-        renew_deadline: float = 10.0,
-        retry_period: float = 2.0,
-        recorder: EventRecorder | None = None,
-    ):
-        if not lease_duration > renew_deadline > JITTER * retry_period > 0:
+    client: Client
+    loop: Loop
+    name: str
+    identity: str
+    started: Callable[[], object]
+    stopped: Callable[[], object]
+    new_leader: Callable[[str], object] | None = None
+    namespace: str = "kube-system"
+    lease_duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+    recorder: EventRecorder | None = None
+    leading: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.lease_duration > self.renew_deadline > JITTER * self.retry_period > 0:
             raise ValueError("lease_duration > renew_deadline > 1.2 * retry_period > 0 must hold")
-        self.identity = identity
-        self.leading = False
-        self._client = client
-        self._loop = loop
-        self._name = name
-        self._namespace = namespace
-        self._started = started
-        self._stopped = stopped
-        self._new_leader = new_leader
-        self._lease_duration = lease_duration
-        self._renew_deadline = renew_deadline
-        self._retry_period = retry_period
-        self._recorder = recorder
         self._running = False
         self._lease: Object | None = None  # as last read or written
         self._spec: Object = {}  # as last observed to change, at _observed
@@ -77,7 +67,7 @@ class LeaderElector:
         """Begin to compete."""
         if not self._running:
             self._running = True
-            self._timer = self._loop.call_later(0, self._acquire)
+            self._timer = self.loop.call_later(0, self._acquire)
 
     def stop(self, release: bool = True) -> None:
         """Stop competing. A leader stops leading, and with `release` hands the lease on without delay; without it is as
@@ -95,60 +85,54 @@ class LeaderElector:
             self.leading = True
             self._report()
             self._record("became leader")
-            self._renewed = self._loop.now()
-            self._timer = self._loop.call_later(self._retry_period, self._renew)
-            self._started()
+            self._renewed = self.loop.now()
+            self._timer = self.loop.call_later(self.retry_period, self._renew)
+            self.started()
         else:
             self._report()
-            delay = self._retry_period * (1.0 + self._loop.random.random() * JITTER)
-            self._timer = self._loop.call_later(delay, self._acquire)
+            delay = self.retry_period * (1.0 + self.loop.random.random() * JITTER)
+            self._timer = self.loop.call_later(delay, self._acquire)
 
     def _renew(self) -> None:
-        now = self._loop.now()
+        now = self.loop.now()
         if self._try():
             self._renewed = now
-        elif now - self._renewed - self._retry_period >= self._renew_deadline:
+        elif now - self._renewed - self.retry_period >= self.renew_deadline:
             self._running = False
             self._report()
-            self._lose(f"not renewed for {self._renew_deadline:g} s", release=False)
+            self._lose(f"not renewed for {self.renew_deadline:g} s", release=False)
             return
         self._report()
-        self._timer = self._loop.call_later(self._retry_period, self._renew)
+        self._timer = self.loop.call_later(self.retry_period, self._renew)
 
     def _lose(self, why: str, release: bool) -> None:
         self.leading = False
-        _log.info("%s no longer leads %s: %s", self.identity, self._name, why)
+        _log.info("%s no longer leads %s: %s", self.identity, self.name, why)
         if release:
             self._release()
         self._record("stopped leading")
-        self._stopped()
+        self.stopped()
 
     # The lease
 
     def _try(self) -> bool:
         """Take or renew the lease, if it is ours, free or expired (tryAcquireOrRenew)."""
         try:
-            if self._is_mine() and self._is_valid() and self._renew_unread():
-                return True
+            if self._is_mine() and self._is_valid():
+                with suppress(StatusError):  # the fast way of a leader: nobody else is likely to have written
+                    self._write(self._claim(self._spec["acquireTime"], self._spec["leaseTransitions"]))
+                    return True
             return self._read_and_take()
         except (StatusError, OSError) as exc:
-            _log.debug("%s: the lease %s: %s", self.identity, self._name, exc)
-            if self._loop.trace.on:
-                self._loop.trace.record(self.identity, f"no lease {self._name}", str(exc))
+            _log.debug("%s: the lease %s: %s", self.identity, self.name, exc)
+            if self.loop.trace.on:
+                self.loop.trace.record(self.identity, f"no lease {self.name}", str(exc))
             return False
-
-    def _renew_unread(self) -> bool:
-        """The fast way of a leader: nobody else is likely to have written."""
-        try:
-            self._write(self._claim(self._spec["acquireTime"], self._spec["leaseTransitions"]))
-        except StatusError:
-            return False
-        return True
 
     def _read_and_take(self) -> bool:
-        now = rfc3339_micro(self._loop.now())
+        now = rfc3339_micro(self.loop.now())
         try:
-            self._lease = self._client.get(LEASES, self._name, self._namespace)
+            self._lease = self.client.get(LEASES, self.name, self.namespace)
         except StatusError as exc:
             if exc.code != 404:
                 raise
@@ -170,49 +154,49 @@ class LeaderElector:
     def _release(self) -> None:
         """Leave the lease without a holder, for one second (tryRelease)."""
         try:
-            self._lease = self._client.get(LEASES, self._name, self._namespace)
-            now = rfc3339_micro(self._loop.now())
+            self._lease = self.client.get(LEASES, self.name, self.namespace)
+            now = rfc3339_micro(self.loop.now())
             spec = self._lease.get("spec") or {}
             if spec.get("holderIdentity") == self.identity:
                 freed = {"holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now}
                 self._write({**freed, "leaseTransitions": spec.get("leaseTransitions", 0)})
         except (StatusError, OSError) as exc:
-            _log.debug("%s: the lease %s is not released: %s", self.identity, self._name, exc)
+            _log.debug("%s: the lease %s is not released: %s", self.identity, self.name, exc)
 
     def _claim(self, acquired: str, transitions: int) -> Object:
         return {
             "holderIdentity": self.identity,
-            "leaseDurationSeconds": int(self._lease_duration),
+            "leaseDurationSeconds": int(self.lease_duration),
             "acquireTime": acquired,
-            "renewTime": rfc3339_micro(self._loop.now()),
+            "renewTime": rfc3339_micro(self.loop.now()),
             "leaseTransitions": transitions,
         }
 
     def _write(self, spec: Object) -> None:
         if self._lease is None:
-            meta = {"name": self._name, "namespace": self._namespace}
+            meta = {"name": self.name, "namespace": self.namespace}
             lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
-            self._lease = self._client.create(LEASES, lease)
+            self._lease = self.client.create(LEASES, lease)
         else:
-            self._lease = self._client.update(LEASES, {**self._lease, "spec": spec})
+            self._lease = self.client.update(LEASES, {**self._lease, "spec": spec})
         self._observe(self._lease["spec"])
 
     def _observe(self, spec: Object) -> None:
         self._spec = spec
-        self._observed = self._loop.now()
+        self._observed = self.loop.now()
 
     def _is_mine(self) -> bool:
         return self.leader == self.identity
 
     def _is_valid(self) -> bool:
-        return self._observed + self._spec.get("leaseDurationSeconds", 0) > self._loop.now()
+        return self._observed + self._spec.get("leaseDurationSeconds", 0) > self.loop.now()
 
     def _report(self) -> None:
         if self.leader != self._reported:
             self._reported = self.leader
-            if self._new_leader:
-                self._new_leader(self.leader)
+            if self.new_leader:
+                self.new_leader(self.leader)
 
     def _record(self, what: str) -> None:
-        if self._recorder is not None and self._lease is not None:
-            self._recorder.event(self._lease, NORMAL, "LeaderElection", f"{self.identity} {what}")
+        if self.recorder is not None and self._lease is not None:
+            self.recorder.event(self._lease, NORMAL, "LeaderElection", f"{self.identity} {what}")
