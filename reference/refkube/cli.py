@@ -15,10 +15,9 @@ import typer
 
 from refkube.api.kinds import VERSION
 from refkube.apiserver.authentication import ADMIN
-from refkube.cluster import Cluster, open_store
+from refkube.cluster import Cluster, StoreError, open_store
 from refkube.engine.clock import WallClock
 from refkube.serviceaccount.tokens import new_key
-from refkube.store.kv import StoreError
 
 app = typer.Typer(
     name="refkube",

@@ -28,9 +28,11 @@ from refkube.registry.registry import Registry
 from refkube.registry.storage import Storage, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
 from refkube.serviceaccount.tokens import Tokens
-from refkube.store.kv import Store
+from refkube.store.kv import Store, StoreError
 from refkube.store.memory import MemoryStore
 from refkube.store.sqlite import SqliteStore
+
+__all__ = ["ApiServer", "Cluster", "StoreError", "open_store"]
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")

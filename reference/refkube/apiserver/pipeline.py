@@ -28,11 +28,10 @@ from refkube.engine.loop import Loop
 from refkube.registry import managedfields
 from refkube.registry.conversion import from_storage, storage_kind, to_storage
 from refkube.registry.registry import Registry
-from refkube.registry.storage import Storage, Write
+from refkube.registry.storage import Entry, Storage, Write
 from refkube.registry.strategy import without
 from refkube.registry.subresources import Subresource
 from refkube.registry.watching import Selection, encoded
-from refkube.store.kv import KeyValue
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
@@ -423,7 +422,7 @@ class Pipeline:
 
         return Write(dry_run=dry_run, check=check)
 
-    def _whole(self, kv: KeyValue, kind: Kind, code: int = 200) -> Response:
+    def _whole(self, kv: Entry, kind: Kind, code: int = 200) -> Response:
         if kind.storage:
             return Response(from_storage(kv.value, kind), code)
         return Response(kv.value, code, encoded=lambda: encoded(kv))

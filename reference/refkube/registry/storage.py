@@ -35,6 +35,7 @@ ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _LEASE_SHARE = 60.0  # objects that expire within one such span share a lease, as upstream's lease manager does
 
 Transform = Callable[[Object | None], Object]
+Entry = KeyValue  # what callers see of the store: an object with its revision
 
 
 def _same(new: Object, old: Object | None) -> Object:
