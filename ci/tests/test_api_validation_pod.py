@@ -13,7 +13,7 @@ import pytest
 from api_rows import GONE, merged
 from refkube.api.defaults import default
 from refkube.api.defaults.pod import default_pod_template_spec
-from refkube.api.resources import aggregate
+from refkube.api.resources import aggregate, quality_of_service
 from refkube.api.validation import pod as pods
 from refkube.api.validation import validate, validate_status_update, validate_update
 from refkube.api.validation.objectmeta import name_is_dns_label, name_is_path_segment, validate_object_meta
@@ -725,6 +725,29 @@ def test_pods_of_one_template_share_their_spec() -> None:
 def test_a_pods_own_resources_follow_its_containers() -> None:
     limited = made({f"{S}.resources": {"limits": {"cpu": "2", "memory": "1Gi"}}})["spec"]["resources"]
     assert limited == {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "500m", "memory": "64Mi"}}
+
+
+def test_resizing_keeps_the_quality_of_service() -> None:
+    bare = {f"{C}.resources": {}}
+    sized = made({f"{C}.resources": {"requests": {"cpu": "1"}}})
+    assert (S, "Invalid") in kinds(pods.validate_pod_resize(sized, made(bare)))
+
+
+@pytest.mark.parametrize(
+    ("resources", "quality"),
+    [
+        ([{}, {}], "BestEffort"),
+        ([{"requests": {"cpu": "0"}}, {"limits": {"a.com/gpu": "1"}}], "BestEffort"),
+        ([{"requests": {"cpu": "1"}}, {}], "Burstable"),
+        ([{"limits": {"cpu": "1", "memory": "1"}, "requests": {"cpu": "1", "memory": "1"}}, {}], "Burstable"),
+        (
+            [{"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1024Mi"}}] * 2,
+            "Guaranteed",
+        ),
+    ],
+)
+def test_the_quality_of_service_follows_from_requests_and_limits(resources: list[Any], quality: str) -> None:
+    assert quality_of_service({"containers": [{"resources": part} for part in resources]}) == quality
 
 
 def test_all_containers_together_need_the_highest_peak() -> None:

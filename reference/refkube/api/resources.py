@@ -1,6 +1,7 @@
-"""What all containers of a Pod ask for together. A pure helper of defaults, validation and whoever counts resources.
+"""What all containers of a Pod ask for together. Pure helpers of defaults, validation and whoever counts resources.
 
-Facts: component-helpers/resource/helpers.go (AggregateContainerRequests, AggregateContainerLimits).
+Facts: component-helpers/resource/helpers.go (AggregateContainerRequests, AggregateContainerLimits),
+kubernetes/pkg/apis/core/v1/helper/qos.
 """
 
 from __future__ import annotations
@@ -32,6 +33,21 @@ def aggregate(spec: Object, side: str) -> dict[str, Quantity]:
         for name, amount in peak.items():
             total[name] = max(total.get(name, amount), amount)
     return total
+
+
+def quality_of_service(spec: Object) -> str:
+    """Guaranteed (limits of cpu and memory everywhere, requests equal to them), Burstable or BestEffort."""
+    own = spec.get("resources")
+    parts = [spec] if own else [c for key in ("containers", "initContainers") for c in spec.get(key, ())]
+    requests, limits = ([_compute(_listed(part, side)) for part in parts] for side in ("requests", "limits"))
+    if not any(requests) and not any(limits):
+        return "BestEffort"
+    everywhere = all(len(listed) == 2 for listed in limits)
+    return "Guaranteed" if everywhere and _add(*requests) == _add(*limits) else "Burstable"
+
+
+def _compute(listed: dict[str, Quantity]) -> dict[str, Quantity]:
+    return {name: listed[name] for name in ("cpu", "memory") if listed.get(name)}
 
 
 def _listed(container: Object, side: str) -> dict[str, Quantity]:

@@ -17,7 +17,7 @@ from refkube.apimachinery.quantity import Quantity, parse
 
 Default = Callable[[Any], Any]
 _NONE: Mapping[str, Any] = {}
-_KEPT_SPECS = 512
+_KEPT_SPECS = 4096
 
 _templates: dict[int, tuple[Object, Object]] = {}
 _pods: dict[int, tuple[Object, Object]] = {}
@@ -175,7 +175,8 @@ def _kept(kept: dict[int, tuple[Object, Object]], spec: Object, make: Default) -
     if len(kept) >= _KEPT_SPECS:
         kept.clear()
     made = make(spec)
-    kept[id(spec)] = (spec, made)
+    # What is made comes back with the next update.
+    kept[id(spec)], kept[id(made)] = (spec, made), (made, made)
     return made
 
 

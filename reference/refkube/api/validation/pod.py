@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from refkube.api.resources import is_sidecar
+from refkube.api.resources import is_sidecar, quality_of_service
 from refkube.api.validation.common import NOTHING, Errors, each, same, spec_of, status_of
 from refkube.api.validation.objectmeta import (
     Rules,
@@ -41,7 +41,7 @@ UPDATABLE = (
     "`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
-_KEPT_SPECS = 512
+_KEPT_SPECS = 4096
 # Fields whose false or zero means unset; elsewhere it is a value of its own.
 _PLAIN = frozenset({"hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly", "hostPort", "lun"})
 
@@ -145,6 +145,9 @@ def validate_pod_resize(new: Object, old: Object) -> list[FieldError]:
         return [field_forbidden("", "windows pods cannot be resized")]
     errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
     errors += _validate_whole(new)
+    if quality_of_service(to) != quality_of_service(since):
+        shown = status_of(new).get("qosClass", "")
+        errors.append(invalid("spec", shown, "Pod QOS Class may not change as a result of resizing"))
     pairs = [(to.get("resources") or {}, since.get("resources") or {}, "spec.resources")]
     munged = dict(to)
     for key, refusal in (

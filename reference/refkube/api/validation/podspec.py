@@ -75,6 +75,7 @@ _SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])
 
 # The names that most objects repeat; nobody changes the lists.
 _label_faults = lru_cache(maxsize=2048)(names.is_dns1123_label)
+_subdomain_faults = lru_cache(maxsize=2048)(names.is_dns1123_subdomain)
 _key_faults = lru_cache(maxsize=2048)(names.is_qualified_name)
 _port_name_faults = lru_cache(maxsize=2048)(names.is_valid_port_name)
 _port_faults = lru_cache(maxsize=2048)(
@@ -114,7 +115,7 @@ def validate_pod_spec(spec: Object, path: str) -> list[FieldError]:
     if "ephemeralContainers" in spec:
         errors += _ephemeral_containers(spec, f"{path}.ephemeralContainers", context)
     for key, check in _FIELDS.items():
-        if key in spec:
+        if key in spec and spec[key] != {}:
             errors += check(spec[key], f"{path}.{key}", spec)
     if spec.get("restartPolicy") not in RESTART_POLICIES:
         errors += one_of(spec, "restartPolicy", f"{path}.", RESTART_POLICIES, must=True)
@@ -133,6 +134,12 @@ def containers_of(spec: Object, path: str) -> Iterator[tuple[Object, str]]:
             yield container, f"{path}.{key}[{index}]"
 
 
+def _unique(value: str, seen: set[str], path: str) -> Errors:
+    if value in seen:
+        yield duplicate(path, value)
+    seen.add(value)
+
+
 # Containers
 
 
@@ -145,10 +152,7 @@ def _containers(spec: Object, path: str, context: Context) -> Errors:
     for index, container in enumerate(containers):
         here = f"{path}[{index}]"
         yield from _container(container, here, context)
-        name = container.get("name", "")
-        if name in seen:
-            yield duplicate(f"{here}.name", name)
-        seen.add(name)
+        yield from _unique(container.get("name", ""), seen, f"{here}.name")
         yield from _running(container, here, context)
         yield from _restart_rules(container, here)
     yield from _host_ports(containers, path)
@@ -160,10 +164,8 @@ def _init_containers(spec: Object, path: str, context: Context) -> Errors:
         here = f"{path}[{index}]"
         yield from _container(container, here, context)
         yield from _restart_rules(container, here)
-        name = container.get("name", "")
-        if name and name in seen:
-            yield duplicate(f"{here}.name", name)
-        seen.add(name)
+        if container.get("name"):
+            yield from _unique(container["name"], seen, f"{here}.name")
         # Init containers run one by one, so each conflicts with itself only; upstream reports them all at index 0.
         yield from _host_ports([container], path)
         if is_sidecar(container):
@@ -182,10 +184,8 @@ def _ephemeral_containers(spec: Object, path: str, context: Context) -> Errors:
         here = f"{path}[{index}]"
         yield from _container(container, here, context)
         yield from trimmed_image(container, here)
-        name, target = container.get("name", ""), container.get("targetContainerName")
-        if name in seen:
-            yield duplicate(f"{here}.name", name)
-        seen.add(name)
+        target = container.get("targetContainerName")
+        yield from _unique(container.get("name", ""), seen, f"{here}.name")
         if target and target not in others:
             yield field_not_found(f"{here}.targetContainerName", target)
         refused = [key for key in EPHEMERAL_FORBIDDEN if container.get(key)]
@@ -215,7 +215,7 @@ def _container(container: Object, path: str, context: Context) -> Errors:
     if container.get("imagePullPolicy") not in PULL_POLICIES:
         yield from one_of(container, "imagePullPolicy", f"{path}.", PULL_POLICIES, must=True)
     for key, check in _CONTAINER_FIELDS.items():
-        if key in container:
+        if key in container and container[key] != {}:
             yield from check(container[key], f"{path}.{key}", container, context)
 
 
@@ -298,9 +298,7 @@ def _host_ports(containers: Iterable[Object], path: str) -> Errors:
             if not port.get("hostPort"):
                 continue
             shown = f"{port.get('protocol', '')}/{port.get('hostIP', '')}/{port['hostPort']}"
-            if shown in taken:
-                yield duplicate(f"{path}[{index}].ports[{number}].hostPort", shown)
-            taken.add(shown)
+            yield from _unique(shown, taken, f"{path}[{index}].ports[{number}].hostPort")
 
 
 def _ports(ports: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
@@ -310,9 +308,8 @@ def _ports(ports: Iterable[Object], path: str, container: Object, context: Conte
         if name:
             if _port_name_faults(name):
                 yield from each(name, f"{here}.name", _port_name_faults)
-            elif name in seen:
-                yield duplicate(f"{here}.name", name)
-            seen.add(name)
+            else:
+                yield from _unique(name, seen, f"{here}.name")
         for key in ("containerPort", "hostPort"):
             number = port.get(key)
             if number:
@@ -534,11 +531,9 @@ def _resource_claims(claims: Iterable[Object], path: str) -> Errors:
         here, name = f"{path}[{index}]", claim.get("name")
         if not name:
             yield required(f"{here}.name")
-        elif name in seen:
-            yield duplicate(f"{here}.name", name)
         else:
             yield from each(name, f"{here}.name", names.is_dns1123_label)
-            seen.add(name)
+            yield from _unique(name, seen, f"{here}.name")
         kinds = [key for key in ("resourceClaimName", "resourceClaimTemplateName") if key in claim]
         if len(kinds) > 1:
             why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
@@ -553,9 +548,7 @@ def _resize_policy(policies: Iterable[Object], path: str, container: Object, con
     seen: set[str] = set()
     for index, policy in enumerate(policies):
         resource, restart = policy.get("resourceName", ""), policy.get("restartPolicy", "")
-        if resource in seen:
-            yield duplicate(f"{path}[{index}]", resource)
-        seen.add(resource)
+        yield from _unique(resource, seen, f"{path}[{index}]")
         for value, known in ((resource, ("cpu", "memory")), (restart, ("NotRequired", "RestartContainer"))):
             if value not in known:
                 yield not_supported(path, value, known) if value else required(path)
@@ -632,9 +625,8 @@ def _sysctl(name: str, path: str, spec: Object, seen: set[str]) -> Errors:
         yield required(path)
     elif len(name) > 253 or not re.match(_SYSCTL, name):
         yield invalid(path, name, f"must have at most 253 characters and match regex {_SYSCTL}")
-    elif name in seen:
-        yield duplicate(path, name)
-    seen.add(name)
+    else:
+        yield from _unique(name, seen, path)
     dotted = name.replace("/", ".")
     if spec.get("hostNetwork") and dotted.startswith("net."):
         yield invalid(path, name, "may not be specified when 'hostNetwork' is true")
@@ -938,11 +930,8 @@ def _readiness_gates(gates: Iterable[Object], path: str, spec: Object) -> Errors
 def _scheduling_gates(gates: Iterable[Object], path: str, spec: Object) -> Errors:
     seen: set[str] = set()
     for index, gate in enumerate(gates):
-        name = gate.get("name", "")
-        yield from each(name, f"{path}[{index}]", names.is_qualified_name)
-        if name in seen:
-            yield duplicate(f"{path}[{index}]", name)
-        seen.add(name)
+        yield from each(gate.get("name", ""), f"{path}[{index}]", names.is_qualified_name)
+        yield from _unique(gate.get("name", ""), seen, f"{path}[{index}]")
 
 
 def _deadline(seconds: int, path: str, spec: Object) -> Errors:
@@ -959,7 +948,7 @@ def _node_selector(selector: Mapping[str, str], path: str, spec: Object) -> Iter
 
 
 def _subdomain(name: str, path: str, spec: Object) -> Iterable[FieldError]:
-    return each(name, path, name_is_dns_subdomain) if name else ()
+    return each(name, path, _subdomain_faults) if name and _subdomain_faults(name) else ()
 
 
 def _label(name: str, path: str, spec: Object) -> Iterable[FieldError]:

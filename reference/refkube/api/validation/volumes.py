@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from refkube.api.validation.common import NOTHING, Errors, each, must_have, one_of, quantity
@@ -51,6 +52,7 @@ _ISCSI_TOO_LONG = (
     "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters "
     "if iscsi.initiatorName is specified."
 )
+_label_faults = lru_cache(maxsize=2048)(names.is_dns1123_label)
 _BYTE = "must be between {} and 255, inclusive"
 
 
@@ -62,7 +64,10 @@ def validate_volumes(volumes: Collection[Object], path: str) -> tuple[dict[str, 
         here = f"{path}[{index}]"
         name = volume.get("name", "")
         faults = list(_volume_source(volume, here))
-        faults += each(name, f"{here}.name", names.is_dns1123_label) if name else [required(f"{here}.name")]
+        if not name:
+            faults.append(required(f"{here}.name"))
+        elif _label_faults(name):
+            faults += each(name, f"{here}.name", _label_faults)
         if name in found:
             faults.append(duplicate(f"{here}.name", name))
         if faults:
