@@ -9,10 +9,11 @@ Facts: sigs.k8s.io/structured-merge-diff (fieldpath/, typed/) and Kubernetes' do
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 from refkube.apimachinery import typeschema
 from refkube.apimachinery.meta import Object
@@ -23,7 +24,7 @@ EMPTY: Final[FieldSet] = {}
 LEAF: Final[FieldSet] = EMPTY  # below the root, an empty entry is a member without children
 MEMBER: Final[FieldSet] = {".": LEAF}  # the same, spelled out
 
-_SHARED = 1 << 16  # nodes kept for sharing; then sharing starts anew
+_SHARED = 1 << 15  # nodes kept for sharing; then sharing starts anew
 _REMEMBERED = 1 << 12  # values whose sets are kept
 
 # Struct fields that are Go values, not pointers: upstream's objects always have them, so they are not added or removed
@@ -63,20 +64,8 @@ def _set_key(value: Any) -> str:
 
 def _json(value: Any) -> str:
     """As Go encodes it: compact, and safe inside HTML."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = orjson.dumps(value).decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _single_key(name: str, general: Callable[[Any], str]) -> Callable[[Any], str]:
-    """A quicker one for lists with one key."""
-
-    def key(item: Any) -> str:
-        try:
-            return _map_key(((name, item[name]),))
-        except (KeyError, TypeError):
-            return general(item)
-
-    return key
 
 
 # Types
@@ -90,7 +79,20 @@ class Shape:
     where other names are allowed.
     """
 
-    __slots__ = ("_fields", "is_list", "item", "key", "keys", "node", "open", "plans", "rest", "root", "type")
+    __slots__ = (
+        "_fields",
+        "elements",
+        "is_list",
+        "item",
+        "key",
+        "keys",
+        "node",
+        "open",
+        "plans",
+        "rest",
+        "root",
+        "type",
+    )
 
     def __init__(self, node: Node, root: frozenset[str] | set[str] = frozenset()):
         self.node, self.root = node, root
@@ -98,8 +100,7 @@ class Shape:
         self.type: type[Any] = list if self.is_list else dict  # a value that is no such thing is owned as a whole
         self.keys = node.list_map_keys if self.is_list and node.list_type == "map" else ()
         self.key: Callable[[Any], str] = self._key if self.keys else _set_key
-        if len(self.keys) == 1:
-            self.key = _single_key(self.keys[0], self._key)
+        self.elements: dict[str, str] = {}  # of items with one key that is a string, for speed
         self.open = not (self.is_list or (node.kind == typeschema.OBJECT and node.fields))
         self.rest: Shape | None = None
         self.item: Shape | None = None
@@ -137,7 +138,12 @@ class Shape:
         if not isinstance(item, dict):
             return "k:{}"
         values = ((name, item.get(name, _KEY_DEFAULTS.get(name))) for name in self.keys)
-        return _map_key(tuple(sorted((name, value) for name, value in values if value is not None)))
+        element = _map_key(tuple(sorted((name, value) for name, value in values if value is not None)))
+        if len(self.keys) == 1 and isinstance(value := item.get(self.keys[0]), str):
+            if len(self.elements) >= _REMEMBERED:
+                self.elements.clear()
+            self.elements[value] = element
+        return element
 
 
 UNOWNED: Final = Shape(Node(typeschema.Schema({}), {"type": "string"}))
@@ -175,21 +181,23 @@ def _is_granular(node: Node) -> bool:
 # The algebra
 
 _nodes: dict[tuple[Any, ...], FieldSet] = {}
+_results: dict[tuple[int, int, bool], tuple[FieldSet, FieldSet, FieldSet]] = {}  # of unions (True) and differences
 
 
 def _shared(made: FieldSet) -> FieldSet:
     """The one set with these entries, sorted as upstream sorts them. The entries must be shared already."""
     if not made:
         return EMPTY
-    names = sorted(made)
-    if names[-1] > "g":  # items of lists: numbers are compared as numbers
-        names.sort(key=_order)
-    signature = (*names, *[id(made[name]) for name in names])
-    found = _nodes.get(signature)
+    found = _nodes.get((*made, *map(id, made.values())))
     if found is None:
+        names = sorted(made)
+        if names[-1] > "g" and len(names) > 1 + (names[0] == "."):  # items of lists: numbers are compared as numbers
+            names.sort(key=_order)
+        signature = (*names, *[id(made[name]) for name in names])
         if len(_nodes) >= _SHARED:
             _nodes.clear()  # ids in signatures are of entries that their set keeps alive: they go together
-        found = _nodes[signature] = {name: made[name] for name in names}
+        found = _nodes.setdefault(signature, {name: made[name] for name in names})
+        _nodes[(*made, *map(id, made.values()))] = found  # however it was put together
     return found
 
 
@@ -201,9 +209,9 @@ def _entry(made: FieldSet) -> FieldSet:
 def _order(element: str) -> tuple[Any, ...]:
     rank = ".fkvi".find(element[0])
     if element[0] == "k":
-        return rank, tuple((name, *_comparable(value)) for name, value in sorted(json.loads(element[2:]).items()))
+        return rank, tuple((name, *_comparable(value)) for name, value in sorted(orjson.loads(element[2:]).items()))
     if element[0] in "vi":
-        return rank, *_comparable(json.loads(element[2:]))
+        return rank, *_comparable(orjson.loads(element[2:]))
     return rank, element
 
 
@@ -223,6 +231,11 @@ def union(a: FieldSet, b: FieldSet) -> FieldSet:
         return a
     if not a:
         return b
+    found = _results.get((id(a), id(b), True))
+    return found[2] if found else _result(a, b, True, _union(a, b))
+
+
+def _union(a: FieldSet, b: FieldSet) -> FieldSet:
     made: FieldSet | None = None
     for key, theirs in b.items():
         ours = a.get(key)
@@ -239,13 +252,16 @@ def difference(a: FieldSet, b: FieldSet) -> FieldSet:
     """The paths of `a` that `b` has not; a path does not stand for those below it."""
     if a is b:
         return EMPTY
-    if not b:
+    if a.keys().isdisjoint(b):
         return a
+    found = _results.get((id(a), id(b), False))
+    return found[2] if found else _result(a, b, False, _difference(a, b))
+
+
+def _difference(a: FieldSet, b: FieldSet) -> FieldSet:
     made: FieldSet | None = None
-    for key, theirs in b.items():
-        ours = a.get(key)
-        if ours is None:
-            continue
+    for key in a.keys() & b.keys():
+        ours, theirs = a[key], b[key]
         left = EMPTY if ours is theirs or key == "." else difference(ours or MEMBER, theirs or MEMBER)
         if left is (ours or MEMBER):
             continue
@@ -255,6 +271,14 @@ def difference(a: FieldSet, b: FieldSet) -> FieldSet:
         else:
             del made[key]
     return a if made is None else _shared(made)
+
+
+def _result(a: FieldSet, b: FieldSet, joined: bool, found: FieldSet) -> FieldSet:
+    """Remembered, as sets are shared: what one Pod's update gives is what a thousand others' give."""
+    if len(_results) >= _REMEMBERED:
+        _results.clear()
+    _results[id(a), id(b), joined] = (a, b, found)
+    return found
 
 
 def intersection(a: FieldSet, b: FieldSet) -> FieldSet:
@@ -323,7 +347,7 @@ def parse(fields: Any) -> FieldSet:
 def _element(key: str) -> str:
     if key[0] == "f":
         return key
-    value = json.loads(key[2:])  # its error is a ValueError
+    value = orjson.loads(key[2:])  # its error is a ValueError
     if key[0] == "k":
         if not isinstance(value, dict):
             raise ValueError(f"parsing key as path element: expected an object: {key}")
@@ -347,12 +371,12 @@ def _told(element: str) -> str:
     if kind == "f":
         return f".{text}"
     if kind == "k":
-        return "[" + ",".join(f"{name}={_quoted(value)}" for name, value in sorted(json.loads(text).items())) + "]"
-    return f"[={_quoted(json.loads(text))}]" if kind == "v" else f"[{text}]"
+        return "[" + ",".join(f"{name}={_quoted(value)}" for name, value in sorted(orjson.loads(text).items())) + "]"
+    return f"[={_quoted(orjson.loads(text))}]" if kind == "v" else f"[{text}]"
 
 
 def _quoted(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return orjson.dumps(value).decode()
 
 
 # The fields of an object
@@ -406,9 +430,19 @@ class Several(list[Any]):
 
 def index(items: Any, shape: Shape) -> dict[str, Any]:
     """A list's items by their path elements."""
-    found: dict[str, Any] = {}
-    key = shape.key
-    for item in items if isinstance(items, list) else ():
+    if not isinstance(items, list):
+        return {}
+    found: dict[str, Any]
+    elements = shape.elements
+    try:
+        name = shape.keys[0]
+        found = {elements[item[name]]: item for item in items}
+        if len(found) == len(items):
+            return found
+    except (LookupError, TypeError):  # not seen yet, or not the only key
+        pass
+    found, key = {}, shape.key
+    for item in items:
         element = key(item)
         if element in found:
             before = found[element]
@@ -434,18 +468,18 @@ def _diff(old: Any, new: Any, shape: Shape) -> tuple[FieldSet, FieldSet]:
         return _diff_items(old, new, shape)
     changed: FieldSet = {}
     removed: FieldSet = {}
-    fields, kept = shape.fields, 0
+    fields, kept = shape._fields or shape.fields, 0
     for name, value in new.items():
         before = old.get(name)
         if before is not None:
             kept += 1
-        if value is before:
+        if value is before or value == before:
             continue
         element, child, standing = fields.get(name) or ("f:" + name, shape.rest, False)
         if child is None:
-            if value != before and not (standing and before is None and (value == 0 or value == "")):
+            if before is not None or not standing or (value != 0 and value != ""):
                 changed[element] = LEAF
-        elif child is UNOWNED or value == before:
+        elif child is UNOWNED:
             continue
         elif before is None:
             if not standing:
@@ -462,7 +496,8 @@ def _diff(old: Any, new: Any, shape: Shape) -> tuple[FieldSet, FieldSet]:
                 removed[element] = less
         else:  # a field without a schema changed its type
             changed[element] = _whole(value, child)
-            removed[element] = difference(_whole(before, child), MEMBER)
+            if less := difference(_whole(before, child) or MEMBER, MEMBER):
+                removed[element] = less
     if kept < len(old):
         for name, before in old.items():
             if name in new or before is None:

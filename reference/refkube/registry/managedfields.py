@@ -18,7 +18,6 @@ from refkube.apimachinery import errors, fieldset
 from refkube.apimachinery.fieldset import FieldSet, Shape
 from refkube.apimachinery.meta import Object, annotations_of, metadata_of, name_of, namespace_of
 from refkube.apimachinery.typeschema import Node
-from refkube.engine.clock import parse_rfc3339
 
 APPLY, UPDATE = "Apply", "Update"
 MAX_UPDATE_MANAGERS = 10
@@ -68,18 +67,17 @@ def track(
     own = (manager or "unknown", UPDATE, api_version, subresource)
     for entry in base or ():
         fields = entry["fieldsV1"]
-        left = fieldset.difference(fieldset.difference(fields, changed), removed)
         if entry["manager"] == own[0] and entry["operation"] == UPDATE and _identity(entry) == own:
-            mine = {**entry, "fieldsV1": left}
-        elif left is fields:
+            mine = entry
+            continue
+        left = fieldset.difference(fieldset.difference(fields, changed), removed)
+        if left is fields:
             entries.append(entry)
         elif left:
             entries.append({**entry, "fieldsV1": left})
-    if changed:
-        left = fieldset.union(mine["fieldsV1"], changed) if mine else changed
-        entries.append(_entry(own, api_version, now, left))
-    elif mine and mine["fieldsV1"]:
-        entries.append(mine)
+    left = fieldset.union(fieldset.difference(mine["fieldsV1"], removed), changed) if mine else changed
+    if left:
+        entries.append(_entry(own, api_version, now if changed or not mine else mine.get("time", ""), left))
     if len(entries) > 1:
         entries = _capped(entries)
         entries.sort(key=_order)
@@ -195,21 +193,10 @@ def _entry(whose: Identity, api_version: str, time: str, fields: FieldSet) -> En
     return found
 
 
-def _order(entry: Entry) -> tuple[str, float, str, str, str]:
-    return (
-        entry["operation"],
-        _seconds(entry),
-        entry.get("manager", ""),
-        entry["apiVersion"],
-        entry.get("subresource", ""),
-    )
-
-
-def _seconds(entry: Entry) -> float:
-    try:
-        return parse_rfc3339(entry["time"]) // 1
-    except (KeyError, ValueError):
-        return 0.0
+def _order(entry: Entry) -> tuple[str, str, str, str, str]:
+    """Times are RFC 3339 in UTC and whole seconds, as decoding leaves them: their text is in their order."""
+    get = entry.get
+    return entry["operation"], get("time", ""), get("manager", ""), entry["apiVersion"], get("subresource", "")
 
 
 def _capped(entries: list[Entry]) -> list[Entry]:
@@ -220,7 +207,7 @@ def _capped(entries: list[Entry]) -> list[Entry]:
         return entries
     kept = {_identity(entry): entry for entry in entries}
     first: dict[str, Entry] = {}
-    for entry in sorted(updates, key=lambda entry: (_seconds(entry), _identity(entry))):
+    for entry in sorted(updates, key=lambda entry: (entry.get("time", ""), _identity(entry))):
         version = entry["apiVersion"]
         bucket = (ANCIENT, UPDATE, version, "")
         if excess <= 0 or (version in first and _identity(entry) == bucket):
