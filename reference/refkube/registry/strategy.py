@@ -12,6 +12,7 @@ from typing import Any
 
 from refkube.api import validation
 from refkube.api.kinds import Kind
+from refkube.api.validation import pod
 from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.meta import Object, get_path, name_of, namespace_of, with_metadata
 
@@ -138,6 +139,26 @@ class PodStrategy(Generation):
             ]
         return status
 
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        """Two subresources change one part of the spec each; binding has made its change itself."""
+        if subresource == "binding":
+            return new
+        if subresource == "ephemeralcontainers":
+            spec = replaced({**old["spec"]}, new["spec"], "ephemeralContainers")
+            new = {**new, "spec": spec}
+        elif subresource == "resize":
+            new = {**new, "spec": _resized(old["spec"], new["spec"])}
+        return super().prepare_for_update(new, old, subresource)
+
+    def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
+        if subresource == "binding":
+            return []
+        if subresource == "ephemeralcontainers":
+            return pod.validate_pod_ephemeral_containers_update(new, old)
+        if subresource == "resize":
+            return pod.validate_pod_resize(new, old)
+        return super().validate_update(new, old, subresource)
+
     def _prepare_for_status(self, new: Object, old: Object) -> Object:
         new = super()._prepare_for_status(new, old)
         quality = get_path(old, "status", "qosClass")
@@ -171,6 +192,30 @@ class PodStrategy(Generation):
             "status.podIP": status.get("podIP", ""),
             "status.nominatedNodeName": status.get("nominatedNodeName", ""),
         }
+
+
+def _resized(old: Object, new: Object) -> Object:
+    """The old spec with the new one's resources, container by container."""
+    spec = replaced(old, new, "resources") if "resources" in new else old
+    for part in ("containers", "initContainers"):
+        wanted = {container["name"]: container for container in new.get(part) or ()}
+        if part in old:
+            spec = {
+                **spec,
+                part: [
+                    _with(container, wanted[container["name"]], ("resources", "resizePolicy"))
+                    if container["name"] in wanted
+                    else container
+                    for container in old[part]
+                ],
+            }
+    return spec
+
+
+def _with(old: Object, new: Object, keys: tuple[str, ...]) -> Object:
+    for key in keys:
+        old = replaced(old, new, key)
+    return old
 
 
 def quality_of_service(spec: Object) -> str:
