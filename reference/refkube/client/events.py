@@ -71,7 +71,7 @@ class EventRecorder:
             self._loop.call_soon(self._write, event, 1)
 
     def _correlate(self, reference: Object, type: str, reason: str, message: str) -> Object | None:
-        """The event to write (events_cache.go), with count 1 if it is to be created; None if the source says too much."""
+        """The event to write (events_cache.go), count 1 if it is to be created; None if the source says too much."""
         now = self._loop.now()
         story = self._story(reference, type, now)
         part = reference.get("fieldPath", "")
