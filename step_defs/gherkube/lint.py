@@ -49,7 +49,7 @@ def check(spec: Spec, definitions: Sequence[Definition]) -> list[Finding]:
     findings = list(spec.broken)
     for feature in spec.features:
         findings += check_feature(feature, spec.clauses)
-    findings += _across_features(spec)
+    findings += check_names(spec)
     findings += check_steps(spec.features, definitions)
     findings += check_coverage(spec)
     return findings
@@ -200,7 +200,8 @@ def _texts(scenario: Scenario) -> Iterator[str]:
             yield from row
 
 
-def _across_features(spec: Spec) -> Iterator[Finding]:
+def check_names(spec: Spec) -> Iterator[Finding]:
+    """The names of features are unique over all profiles, as ids begin with them."""
     first: dict[str, str] = {}
     for feature in spec.features:
         if feature.name in first:

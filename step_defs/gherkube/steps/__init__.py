@@ -8,6 +8,8 @@ those of `gherkube.phrases`.
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,18 @@ DOMAINS = ("common", "api", "errors", "patching", "watching", "discovery")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_SHOWN = {
+    "Article": "a",
+    "Object": "<object>",
+    "Collection": "<objects>",
+    "Kind": "<Kind>",
+    "Names": '"<name>", ...',
+    "PatchFormat": "<patch format>",
+    "Number": "<number>",
+    "Duration": "<time>",
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Definition:
     """One step definition of the catalogue."""
@@ -37,7 +51,17 @@ class Definition:
 
     @property
     def example(self) -> str:
-        return (self.function.__doc__ or "").strip()
+        return inspect.cleandoc(self.function.__doc__ or "")
+
+    @property
+    def shown(self) -> str:
+        """The text as a reader sees it: "the {ref:Object} is read" as "the <object> is read"."""
+        return re.sub(r"\{(\w+)(?::(\w+))?\}", lambda match: _SHOWN.get(match[2], f"<{match[1]}>"), self.text)
+
+    @property
+    def description(self) -> str:
+        """What the steps of this domain are about, from its module."""
+        return (sys.modules[self.function.__module__].__doc__ or "").strip().splitlines()[0]
 
     def matches(self, type_: str, text: str) -> bool:
         return type_ == self.type and self.parser.is_matching(text)

@@ -1,0 +1,246 @@
+"""The command `gherkube`: run, list, lint, miniatures.
+
+Whatever is wrong with arguments, files or the target is told in one line on standard error, with exit code 3.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from gherkube import __version__, paths
+from gherkube.outcome import ExitCode
+from gherkube.spec import LEVELS, PROFILES, Spec, load
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+Features = Annotated[
+    Path | None, typer.Option("--features", metavar="DIR", help="another folder of features than gherkube's own")
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option("--profile", metavar="NAME", help="this profile only; repeatable", show_default=False),
+]
+Levels = Annotated[
+    list[str] | None,
+    typer.Option("--level", metavar="LEVEL", help=f"{', '.join(LEVELS)}; repeatable", show_default=False),
+]
+Tags = Annotated[str, typer.Option("--tags", metavar="EXPRESSION", help='such as "@core and not @needs:time.skip"')]
+
+
+def main() -> None:
+    """The console script: one line for what is wrong, and the exit codes of the design."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Runs the command; returns its exit code."""
+    from gherkube.runner import Unusable
+
+    try:
+        result = app(arguments or ["--help"], prog_name="gherkube", standalone_mode=False)
+    except Unusable as error:
+        for line in str(error).splitlines():
+            print(f"gherkube: {line}", file=sys.stderr)
+        return ExitCode.FAULT
+    except KeyboardInterrupt:
+        print("gherkube: interrupted", file=sys.stderr)
+        return ExitCode.FAULT
+    except BrokenPipeError:
+        return ExitCode.FAULT
+    except Exception as error:
+        if isinstance(error, typer.Abort):
+            print("gherkube: interrupted", file=sys.stderr)
+            return ExitCode.FAULT
+        if not hasattr(error, "format_message"):  # not one of typer's own about the command line
+            raise
+        message = " ".join(error.format_message().split())
+        print(f"gherkube: {message or 'no command'} (gherkube --help tells more)", file=sys.stderr)
+        return ExitCode.FAULT
+    return int(result or 0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"gherkube {__version__}")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """An executable specification of Kubernetes: hold an implementation against it."""
+
+
+@app.command()
+def run(
+    target: Annotated[str, typer.Option(metavar="TARGET", help="the system under test")] = "reference",
+    profile: Profiles = None,
+    level: Levels = None,
+    tags: Tags = "",
+    processes: Annotated[str, typer.Option("-n", "--processes", metavar="N", help="processes, or auto")] = "",
+    retries: Annotated[int, typer.Option(metavar="N", min=0, help="tries of a failed scenario; passing is flaky")] = 0,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="write a JSON report")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="write JUnit XML")] = None,
+    implementation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="organization, project, version, url, language of what is judged"),
+    ] = None,
+    features: Features = None,
+) -> int:
+    """Run the features against a target.
+
+    Exit codes: 0 conformant; 1 a core scenario failed; 2 only a part was run; 3 the harness, the target or the
+    command is at fault.
+    """
+    from gherkube import runner
+    from gherkube.progress import display
+
+    console = Console()
+    options = runner.Options(
+        target,
+        tuple(profile or ()),
+        tuple(level or ()),
+        tags,
+        _processes(processes),
+        retries,
+        report,
+        junit,
+        _implementation(implementation or []),
+        features,
+    )
+    return runner.run(options, display(console), console)
+
+
+@app.command("list")
+def list_(
+    profile: Profiles = None,
+    level: Levels = None,
+    tags: Tags = "",
+    steps: Annotated[
+        bool, typer.Option("--steps", help="the catalogue of steps instead, with an example of each")
+    ] = False,
+    profiles: Annotated[bool, typer.Option("--profiles", help="the profiles instead")] = False,
+    features: Features = None,
+) -> int:
+    """List the scenarios, the steps or the profiles."""
+    from gherkube import runner
+
+    if steps:
+        _print_steps()
+    elif profiles:
+        for name, one in PROFILES.items():
+            print(
+                f"{name:<16} {one.title}" + (f" (requires {', '.join(sorted(one.requires))})" if one.requires else "")
+            )
+    else:
+        options = runner.Options(profiles=tuple(profile or ()), levels=tuple(level or ()), tags=tags, features=features)
+        for case in runner.select(options)[2]:
+            print(f"{case.id:<28} {case.scenario.level:<11} {case.title}")
+    return 0
+
+
+@app.command()
+def lint(features: Features = None) -> int:
+    """Check the features: metadata, form, vocabulary, steps, and that every clause is covered."""
+    from gherkube.lint import check
+    from gherkube.steps import catalogue
+
+    spec = _spec(features)
+    findings = check(spec, catalogue())
+    for finding in findings:
+        print(finding)
+    scenarios = sum(len(feature.scenarios) for feature in spec.features)
+    print(f"{len(spec.features)} features, {scenarios} scenarios: {len(findings) or 'no'} findings", file=sys.stderr)
+    return ExitCode.FAULT if findings else 0
+
+
+@app.command()
+def miniatures(
+    processes: Annotated[str, typer.Option("-n", "--processes", metavar="N", help="processes, or auto")] = "",
+    names: Annotated[bool, typer.Option("--list", help="only list the miniatures")] = False,
+    check: Annotated[bool, typer.Option("--check", help="only check that every scenario has a miniature")] = False,
+    features: Features = None,
+) -> int:
+    """Hold the suite against faulty references: each fault must be caught by the scenarios meant to."""
+    from gherkube.drivers import miniatures as faulty
+
+    spec = _spec(features)
+    if names:
+        for one in faulty.all_miniatures():
+            print(f"{one.name:<40} {', '.join(one.caught_by):<24} {one.fault}")
+        return 0
+    findings = faulty.check(spec)
+    for finding in findings:
+        print(finding)
+    if check:
+        return ExitCode.FAULT if findings else 0
+    return max(ExitCode.FAULT if findings else 0, _run_miniatures(spec, _processes(processes)))
+
+
+def _run_miniatures(spec: Spec, processes: str) -> int:
+    """All miniatures in one pytest session; 1 if one of them was not caught."""
+    import pytest
+
+    from gherkube.runner import own_configuration
+
+    arguments = ["-c", str(paths.PACKAGE / "pytest.ini"), "--rootdir", str(spec.root), "-p", "no:cacheprovider", "-q"]
+    arguments += ["--gherkube-features", str(spec.root), "--gherkube-miniatures", str(spec.root)]
+    arguments += ["-n", processes] if processes else []
+    with own_configuration():
+        code = int(pytest.main(arguments))
+    known = {0: ExitCode.CONFORMANT, 1: ExitCode.FAILED}
+    return known.get(code, ExitCode.FAULT)
+
+
+def _spec(features: Path | None) -> Spec:
+    from gherkube.runner import Unusable
+
+    root = (features or paths.features_dir()).resolve()
+    if not root.is_dir():
+        raise Unusable(f"there is no folder {root}")
+    return load(root)
+
+
+def _processes(text: str) -> str:
+    from gherkube.runner import Unusable
+
+    if text and text not in ("auto", "logical") and not text.isdecimal():
+        raise Unusable(f"-n {text!r}: a number of processes, or auto")
+    return text
+
+
+def _implementation(pairs: list[str]) -> dict[str, str]:
+    from gherkube.runner import IMPLEMENTATION, Unusable
+
+    told = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in IMPLEMENTATION:
+            raise Unusable(f"--implementation {pair!r}: one of {', '.join(IMPLEMENTATION)}, then = and its value")
+        told[key] = value
+    return told
+
+
+def _print_steps() -> None:
+    from gherkube.steps import catalogue
+
+    domain: Any = None
+    for definition in catalogue():
+        if definition.domain != domain:
+            domain = definition.domain
+            print(f"\n# {domain}: {definition.description}\n")
+        print(f"{definition.type.capitalize():<5} {definition.shown}")
+        for line in definition.example.splitlines():
+            print(f"          {line.removeprefix('    ')}")
