@@ -38,8 +38,9 @@ STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "applic
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 WHOLE = frozenset({"", "status", "finalize", "approval", "ephemeralcontainers", "resize"})
 
-# What a request to the main resource writes in vain, and therefore does not own.
-_STATUS: Mapping[str, Any] = {"f:status": {}}
+# What a request to the main resource, and one to status, write in vain and therefore do not own.
+_STATUS: dict[str, Any] = {"f:status": {}}
+_SPEC: dict[str, Any] = {"f:spec": {}}
 
 Virtual = Callable[[Request, Kind], Object]
 
@@ -221,10 +222,10 @@ class Pipeline:
                 manager=asked.manager,
                 force=asked.force,
                 subresource=request.subresource,
-                api_version=kind.api_version,
+                api_version=storage_kind(kind).api_version,
                 now=rfc3339(self.loop.now()),
                 schema=node,
-                reset=dict(_STATUS) if "status" in kind.subresources and not request.subresource else None,
+                reset=_vain(request, kind),
             )
             stored = storage_kind(kind)
             return defaults.default(stored.group, stored.kind, new)
@@ -367,7 +368,7 @@ class Pipeline:
     def _write(self, request: Request, kind: Kind, asked: WriteOptions) -> Write:
         stored = storage_kind(kind)
         node = schema.schema_of(stored)
-        reset = dict(_STATUS) if "status" in kind.subresources and not request.subresource else None
+        reset = _vain(request, kind)
 
         def attributes(new: Object | None, old: Object | None) -> Attributes:
             return Attributes(
@@ -459,6 +460,12 @@ def _converted(event: WatchEvent, kind: Kind) -> WatchEvent:
     if event.type == "BOOKMARK":
         return WatchEvent(event.type, {**event.object, "apiVersion": kind.api_version, "kind": kind.kind})
     return WatchEvent(event.type, from_storage(event.object, kind))
+
+
+def _vain(request: Request, kind: Kind) -> dict[str, Any] | None:
+    if request.subresource == "status":
+        return _SPEC
+    return _STATUS if "status" in kind.subresources and not request.subresource else None
 
 
 def _wrong_kind(body: Object, api_version: str, kind: str) -> errors.StatusError:

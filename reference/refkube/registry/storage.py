@@ -23,6 +23,7 @@ from refkube.apimachinery.meta import Object, get_path, is_terminating, metadata
 from refkube.engine.clock import parse_rfc3339, rfc3339
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
+from refkube.registry.managedfields import keep_times
 from refkube.registry.strategy import Strategy, strategy_of
 from refkube.registry.watching import Feed, Selection, encoded
 from refkube.store.kv import Compacted, Compare, Delete, FutureRevision, KeyValue, Put, Range, Store, prefix_end
@@ -289,7 +290,7 @@ class Storage:
             new, stale_is_final = self._on_version(transform(old), old, name)
             new = write.admit(new, old)
             new = self.strategy.prepare_for_update(new, old, write.subresource)
-            new = write.track(new, old)
+            new = keep_times(write.track(new, old), old)
             self._refuse_invalid(new, self.strategy.validate_update(new, old, write.subresource))
             write.check(new, old)
             if new == old:
