@@ -175,6 +175,7 @@ def miniatures(
 ) -> int:
     """Hold the suite against faulty references: each fault must be caught by the scenarios meant to."""
     from gherkube.drivers import miniatures as faulty
+    from gherkube.runner import run_miniatures
 
     spec = _spec(features)
     if names:
@@ -186,22 +187,8 @@ def miniatures(
         print(finding)
     if check:
         return ExitCode.FAULT if findings else 0
-    return max(ExitCode.FAULT if findings else 0, _run_miniatures(spec, _processes(processes)))
-
-
-def _run_miniatures(spec: Spec, processes: str) -> int:
-    """All miniatures in one pytest session; 1 if one of them was not caught."""
-    import pytest
-
-    from gherkube.runner import own_configuration
-
-    arguments = ["-c", str(paths.PACKAGE / "pytest.ini"), "--rootdir", str(spec.root), "-p", "no:cacheprovider", "-q"]
-    arguments += ["--gherkube-features", str(spec.root), "--gherkube-miniatures", str(spec.root)]
-    arguments += ["-n", processes] if processes else []
-    with own_configuration():
-        code = int(pytest.main(arguments))
-    known = {0: ExitCode.CONFORMANT, 1: ExitCode.FAILED}
-    return known.get(code, ExitCode.FAULT)
+    code = run_miniatures(spec, _processes(processes))
+    return ExitCode.FAULT if findings else code
 
 
 def _spec(features: Path | None) -> Spec:

@@ -329,10 +329,13 @@ def _tell_outcome(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest
 
 def _judge_miniature(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
     """The test passes if the scenario failed by an expectation; whatever else happened is not a catch."""
+    from gherkube.drivers.miniatures import blunders
     from gherkube.outcome import Outcome
 
     assert item.miniature is not None
     outcome, reason = item.told(call)
+    if blunders:
+        outcome, reason = Outcome.ERRORED, f"the miniature itself broke: {blunders[0]}"
     caught = outcome is Outcome.FAILED and call.when != "teardown"
     if caught:
         report.outcome, report.longrepr = "passed", None

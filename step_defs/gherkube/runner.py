@@ -237,4 +237,46 @@ class Recorder:
             self.interrupted = True
 
 
-__all__ = ["IMPLEMENTATION", "Options", "Recorder", "Unusable", "own_configuration", "run", "select"]
+def run_miniatures(spec: Spec, processes: str = "") -> ExitCode:
+    """Runs every miniature's scenarios in one pytest session and prints what came of each."""
+    arguments = ["-c", str(paths.PACKAGE / "pytest.ini"), "--rootdir", str(spec.root), "-p", "no:cacheprovider"]
+    arguments += ["-p", "no:terminal", "--gherkube-features", str(spec.root), "--gherkube-miniatures"]
+    arguments += ["-n", processes] if processes else []
+    judge = MiniatureJudge()
+    with own_configuration():
+        code = int(pytest.main([*arguments, str(spec.root)], plugins=[judge]))
+    for fault in judge.faults:
+        print(f"fault: {fault}")
+    if not judge.caught and not judge.missed:
+        judge.faults.append("no miniature was run")
+    print(f"{judge.caught} faults caught, {judge.missed} missed")
+    if judge.faults or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return ExitCode.FAULT
+    return ExitCode.FAILED if judge.missed else ExitCode.CONFORMANT
+
+
+class MiniatureJudge:
+    """A pytest plugin that tells which scenario caught which miniature, and how."""
+
+    def __init__(self) -> None:
+        self.caught = self.missed = 0
+        self.faults: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = next((json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY), None)
+        if told is None:
+            if report.failed:
+                self.faults.append(f"{report.nodeid}: {report.longrepr}")
+            return
+        if told["caught"]:
+            self.caught += 1
+            print(f"caught  {told['miniature']} by {told['id']}: {told['reason']}")
+        else:
+            self.missed += 1
+            print(f"MISSED  {told['miniature']} by {told['id']}, which {told['outcome']} {told['reason']}".rstrip())
+
+    pytest_collectreport = Recorder.pytest_collectreport
+    pytest_internalerror = Recorder.pytest_internalerror
+
+
+__all__ = ["IMPLEMENTATION", "Options", "Recorder", "Unusable", "own_configuration", "run", "run_miniatures", "select"]

@@ -93,6 +93,8 @@ def check(spec: Spec, miniatures: Iterable[Miniature] | None = None) -> list[Fin
 # Planting
 
 _faults: dict[int, Callable[..., Any]] = {}
+_BLUNDERS = (TypeError, AttributeError, NameError, LookupError)
+blunders: list[str] = []  # of the fault planted last: a miniature that itself breaks proves nothing when it is caught
 
 
 @contextmanager
@@ -107,7 +109,16 @@ def exchanged(function: Any, wrong: Callable[..., Any]) -> Iterator[None]:
     code, defaults, kwdefaults = target.__code__, target.__defaults__, target.__kwdefaults__
     original = FunctionType(code, target.__globals__, target.__name__, defaults, target.__closure__)
     original.__kwdefaults__ = kwdefaults
-    _faults[id(target)] = lambda *args, **kwargs: wrong(original, *args, **kwargs)
+
+    def fault(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return wrong(original, *args, **kwargs)
+        except _BLUNDERS as error:
+            blunders.append(f"{type(error).__name__}: {error}")
+            raise
+
+    blunders.clear()
+    _faults[id(target)] = fault
     constants = tuple(id(target) if one == _KEY else one for one in _trampoline.__code__.co_consts)
     try:
         target.__defaults__, target.__kwdefaults__ = None, None
