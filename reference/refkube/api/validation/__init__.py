@@ -8,7 +8,7 @@ the schema's business and has been checked before; objects are defaulted.
 from __future__ import annotations
 
 from refkube.api.kinds import KINDS
-from refkube.api.validation import pod
+from refkube.api.validation import cluster, pod, policy, services, storage, workloads
 from refkube.api.validation.objectmeta import (
     NameFn,
     Rules,
@@ -23,7 +23,14 @@ from refkube.apimachinery.meta import Object, metadata_of
 
 RBAC = "rbac.authorization.k8s.io"
 
-RULES: dict[tuple[str, str], Rules] = {**pod.RULES}
+RULES: dict[tuple[str, str], Rules] = {
+    **pod.RULES,
+    **cluster.RULES,
+    **policy.RULES,
+    **services.RULES,
+    **storage.RULES,
+    **workloads.RULES,
+}
 
 NAME_FORMATS: dict[tuple[str, str], NameFn] = {
     ("", "Namespace"): name_is_dns_label,

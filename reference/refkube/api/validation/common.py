@@ -157,18 +157,18 @@ def int_or_percent(owner: Mapping[str, Any], key: str, path: str, at_most_100: b
         yield from non_negatives(owner, path, key)
 
 
-def non_special_ip(value: str, path: str) -> Errors:
-    """An address that is no one node's own: an endpoint, an external IP. The value is valid."""
+def special_ip_faults(value: str) -> list[str]:
+    """Why an address that is valid is none of an endpoint's or of an external IP's."""
     address = ip_address(value)
-    if address.is_unspecified:
-        yield invalid(path, value, f"may not be unspecified ({value})")
-    if address.is_loopback:
-        yield invalid(path, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    if address.is_link_local:
-        yield invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
     packed = address.packed
-    if packed[:3] == b"\xe0\x00\x00" if address.version == 4 else packed[0] == 0xFF and packed[1] & 0x0F == 2:
-        yield invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    link_multicast = packed[:3] == b"\xe0\0\0" if address.version == 4 else packed[0] == 0xFF and packed[1] & 15 == 2
+    rules = (
+        (address.is_unspecified, f"may not be unspecified ({value})"),
+        (address.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        (address.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        (link_multicast, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+    )
+    return [message for special, message in rules if special]
 
 
 # Names of resources (apis/core/helper/helpers.go).
