@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from refkube.api.defaults import pod
+from refkube.api.defaults import others, pod
 from refkube.apimachinery.meta import Object
 
-DEFAULTS: dict[tuple[str, str], Callable[[Object], Object]] = {**pod.DEFAULTS}
+DEFAULTS: dict[tuple[str, str], Callable[[Object], Object]] = {**pod.DEFAULTS, **others.DEFAULTS}
 
 
 def default(group: str, kind: str, obj: Object) -> Object:
