@@ -12,9 +12,10 @@ from typing import Any
 
 from refkube.api import validation
 from refkube.api.kinds import Kind
+from refkube.api.resources import quality_of_service
 from refkube.api.validation import pod
 from refkube.apimachinery.errors import FieldError
-from refkube.apimachinery.meta import Object, get_path, name_of, namespace_of, with_metadata
+from refkube.apimachinery.meta import Object, get_path, metadata_of, name_of, namespace_of, with_metadata
 
 Fields = Mapping[str, Any]
 
@@ -218,31 +219,6 @@ def _with(old: Object, new: Object, keys: tuple[str, ...]) -> Object:
     return old
 
 
-def quality_of_service(spec: Object) -> str:
-    """Guaranteed, Burstable or BestEffort (pkg/apis/core/v1/helper/qos)."""
-    requests: dict[str, list[str]] = {}
-    guaranteed = True
-    limited: set[str] = set()
-    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
-    for container in containers:
-        resources = container.get("resources") or {}
-        asked, limits = resources.get("requests") or {}, resources.get("limits") or {}
-        for name in ("cpu", "memory"):
-            if name in asked and not _is_zero(asked[name]):
-                requests.setdefault(name, []).append(asked[name])
-            if name in limits and not _is_zero(limits[name]):
-                limited.add(name)
-            if name not in limits or asked.get(name, limits[name]) != limits[name]:
-                guaranteed = False
-    if not requests and not limited:
-        return "BestEffort"
-    return "Guaranteed" if guaranteed and limited == {"cpu", "memory"} else "Burstable"
-
-
-def _is_zero(quantity: object) -> bool:
-    return not str(quantity).strip("0.+-numkKMGTPEie")
-
-
 class NamespaceStrategy(Strategy):
     def prepare_for_create(self, obj: Object) -> Object:
         spec = obj.get("spec") or {}
@@ -324,6 +300,22 @@ class DaemonSetStrategy(Workload):
 
 class JobStrategy(Workload):
     orphans_by_default = True
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        """A selector of its own, unless the user wants to write one (pkg/registry/batch/job generateSelector)."""
+        obj = super().prepare_for_create(obj)
+        spec = obj["spec"]
+        if spec.get("manualSelector"):
+            return obj
+        meta, template = obj["metadata"], spec.get("template") or {}
+        own = {"controller-uid": meta["uid"], "job-name": meta["name"]}
+        own.update({f"batch.kubernetes.io/{label}": value for label, value in own.items()})
+        labels = {**(metadata_of(template).get("labels") or {}), **own}
+        selector = spec.get("selector") or {}
+        uid = "batch.kubernetes.io/controller-uid"
+        selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), uid: meta["uid"]}}
+        template = {**template, "metadata": {**metadata_of(template), "labels": labels}}
+        return {**obj, "spec": {**spec, "selector": selector, "template": template}}
 
     def fields(self, obj: Object) -> Mapping[str, str]:
         return {**super().fields(obj), "status.successful": str(get_path(obj, "status", "succeeded", default=0))}
