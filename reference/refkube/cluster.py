@@ -6,7 +6,7 @@ component may know of others is what it gets as arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from refkube.admission.chain import Chain
@@ -21,6 +21,9 @@ from refkube.apiserver.http import Front
 from refkube.apiserver.pipeline import Pipeline
 from refkube.apiserver.reviews import Reviews
 from refkube.client.client import Client
+from refkube.client.events import EventRecorder
+from refkube.client.informer import Informers
+from refkube.controllers.common.context import Context, Factory, Options, Startable
 from refkube.engine.clock import Clock, VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
@@ -41,6 +44,9 @@ SYSTEM_PRIORITIES = (
     ("system-node-critical", 2_000_001_000, "For Pods that their node needs."),
 )
 COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
+
+# By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
+CONTROLLERS: dict[str, Factory] = {}
 
 
 class ApiServer:
@@ -110,11 +116,43 @@ class ApiServer:
         return True
 
 
+class ControllerManager:
+    """Runs controllers over shared informers, each with a client of its own identity.
+
+    `client` makes the client of a user; informers ask as the manager itself.
+    """
+
+    def __init__(self, client: Callable[[UserInfo, str], Client], loop: Loop, names: Collection[str], options: Options):
+        self._loop = loop
+        self._client = client
+        self._options = options
+        manager = UserInfo("system:kube-controller-manager", groups=("system:authenticated",))
+        self.informers = Informers(client(manager, "kube-controller-manager"), loop)
+        self.controllers: dict[str, Startable] = {name: self._made(name) for name in CONTROLLERS if name in names}
+
+    def _made(self, name: str) -> Startable:
+        factory = CONTROLLERS[name]
+        account = getattr(factory, "account", name)
+        client = self._client(_service_account("kube-system", account), "kube-controller-manager")
+        events = EventRecorder(client, self._loop, getattr(factory, "component", name))
+        return factory(Context(client, self.informers, self._loop, events, self._options))
+
+    def start(self) -> None:
+        for controller in self.controllers.values():
+            controller.start()
+        self.informers.start()
+
+    def stop(self) -> None:
+        for controller in self.controllers.values():
+            controller.stop()
+        self.informers.stop()
+
+
 class Cluster:
     """A control plane on one loop: in virtual time unless a clock is given, in memory unless a store is given.
 
     `seed` names the run: uids, generated names and every other choice follow from it; None makes them differ from
-    run to run. `users` are static tokens.
+    run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names.
     """
 
     def __init__(
@@ -126,6 +164,8 @@ class Cluster:
         users: Mapping[str, UserInfo] | None = None,
         signing_key: bytes | None = None,
         on_error: Callable[[BaseException, str], None] | None = None,
+        controllers: bool | Collection[str] = True,
+        options: Options | None = None,
     ):
         self.loop = Loop(clock or VirtualClock(), on_error=on_error)
         self.ids = Ids(seed)
@@ -138,6 +178,11 @@ class Cluster:
         self.handle = self.apiserver.handle
         self._bootstrap()
         self.registry.start_compaction()
+        names = controllers if not isinstance(controllers, bool) else CONTROLLERS if controllers else ()
+        self.manager = ControllerManager(
+            lambda user, agent: Client(self.handle, user, agent), self.loop, names, options or Options()
+        )
+        self.manager.start()
 
     def http(self, request: HttpRequest) -> HttpResponse:
         """One HTTP request, without a socket."""
@@ -149,6 +194,7 @@ class Cluster:
         return Client(self.handle, user, name)
 
     def close(self) -> None:
+        self.manager.stop()
         self.registry.close()
         self.store.close()
 
@@ -196,6 +242,11 @@ def _found(storage: Storage, name: str, namespace: str = "") -> Object | None:
         return storage.get(namespace, name).value
     except errors.StatusError:
         return None
+
+
+def _service_account(namespace: str, name: str) -> UserInfo:
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+    return UserInfo(f"system:serviceaccount:{namespace}:{name}", groups=groups)
 
 
 def _healthy() -> str | None:
