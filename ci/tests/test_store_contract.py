@@ -233,7 +233,8 @@ def test_pages_of_one_revision_are_consistent_while_others_write(store):
     seen, start, revision, remaining = keys(first.kvs), first.kvs[-1].key + "\0", first.revision, [first.count]
     for turn in range(3):
         delete(store, f"/a/{9 - turn}", f"/a/{turn}")
-        put(store, f"/a/5-{turn}")
+        put(store, f"/a/9-{turn}")
+        put(store, f"/a/9-{turn}-")
         page = store.range(start, "/a0", revision=revision, limit=3)
         seen += keys(page.kvs)
         remaining.append(page.count)

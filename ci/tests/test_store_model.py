@@ -26,8 +26,10 @@ RANGES = [("/", "0"), ("/a/", "/a0"), ("/a", "/b/2"), ("/b/", "/b0"), ("/a/2", "
 
 keys, ranges = st.sampled_from(KEYS), st.sampled_from(RANGES)
 back = st.integers(-1, 12)  # how many revisions ago; -1 is one that does not exist yet
-ops = st.lists(st.tuples(keys, st.booleans()), max_size=3, unique_by=lambda op: op[0])
-compares = st.lists(st.tuples(keys, st.integers(0, 3)), max_size=2, unique_by=lambda compare: compare[0])
+puts = st.sampled_from([True, True, False])
+ops = st.lists(st.tuples(keys, puts), max_size=5, unique_by=lambda op: op[0])
+hows = st.sampled_from([0, 1, 1, 1, 2, 2, 3])
+compares = st.just([]) | st.lists(st.tuples(keys, hows), max_size=2, unique_by=lambda compare: compare[0])
 
 
 class Entry(NamedTuple):

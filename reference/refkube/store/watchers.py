@@ -15,6 +15,8 @@ from refkube.store.kv import Deliver, Event, Failed, StoreError, Watch, prefix_e
 
 _MOST_ROUTES = 20_000
 
+Batch = Sequence[Event]  # of one revision
+
 
 class RangeWatch(Watch):
     __slots__ = ("_watchers", "deliver", "end", "failed", "next", "start")
@@ -41,17 +43,11 @@ class Watchers:
         self.delivered = delivered
         self._watches: dict[RangeWatch, None] = {}  # in order of registration
         self._routes: dict[str, tuple[RangeWatch, ...]] = {}  # by a key's directory
-        self._waiting: deque[tuple[int, Sequence[Event]]] = deque()
+        self._waiting: deque[tuple[int, Batch]] = deque()
         self._delivering = False
 
     def add(
-        self,
-        start: str,
-        end: str,
-        first: int,
-        history: Iterable[Sequence[Event]],
-        deliver: Deliver,
-        failed: Failed | None,
+        self, start: str, end: str, first: int, history: Iterable[Batch], deliver: Deliver, failed: Failed | None
     ) -> RangeWatch:
         """Deliver the history, then go on with what is published at revision `first` or later."""
         watch = RangeWatch(self, start, end, first, deliver, failed)
@@ -74,7 +70,7 @@ class Watchers:
         if self._watches.pop(watch, watch) is None:
             self._routes.clear()
 
-    def publish(self, revision: int, batch: Sequence[Event]) -> None:
+    def publish(self, revision: int, batch: Batch) -> None:
         """Give this revision's events to the watches, now or after what is being delivered.
 
         A delivery that raises does not keep the others from theirs; the first such error is raised at the end.
@@ -120,7 +116,7 @@ class Watchers:
         if error is not None:
             raise error
 
-    def _receivers(self, batch: Sequence[Event]) -> Iterator[tuple[RangeWatch, Sequence[Event]]]:
+    def _receivers(self, batch: Batch) -> Iterator[tuple[RangeWatch, Batch]]:
         if len(batch) == 1:
             key = batch[0].kv.key
             for watch in self._route(key):
