@@ -37,8 +37,8 @@ class Node:
     """The type of a value, seen from the field that holds it. Children are made when first asked for."""
 
     __slots__ = (
-        "_fields", "_items", "_raw", "_schema", "description", "format", "go_type", "gvks", "kind", "list_map_keys",
-        "list_type", "map_type", "merge_key", "name", "patch_strategies", "plain", "required", "walk",
+        "_fields", "_items", "_raw", "_schema", "definition", "description", "format", "go_type", "gvks", "kind",
+        "list_map_keys", "list_type", "map_type", "merge_key", "name", "patch_strategies", "plain", "required", "walk",
     )  # fmt: skip
 
     def __init__(self, schema: Schema, raw: Mapping[str, Any], definition: str = "", use: Mapping[str, Any] = {}):
@@ -47,6 +47,7 @@ class Node:
         self._fields: dict[str, Node] | None = None
         self._items: Node | None = None
         told = {**raw, **use}
+        self.definition = definition  # its full name, or "" for what has none
         self.name = definition.rpartition(".")[2]  # the Go type: "PodSpec", or "" for what has no name
         self.kind = _kind_of(self.name, raw)
         self.format = raw.get("format", "")

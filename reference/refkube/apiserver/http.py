@@ -1,7 +1,8 @@
 """The HTTP form of the API: from paths, queries and bodies to requests, from responses to bytes and streams.
 
 `serving` calls `Front.serve` for what arrives on its socket; in process, a client's HTTP transport calls the very same.
-Left out: protobuf and CBOR (refused, as content negotiation has it), websockets (`serving` has them).
+Left out: CBOR (refused, as content negotiation has it), answers in protobuf (who sends it reads JSON too), websockets
+(`serving` has them).
 Source: apiserver/pkg/endpoints/{request,handlers}.
 """
 
@@ -16,9 +17,11 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 import yaml
 
+from refkube.api import protobuf
 from refkube.api.kinds import Kind, by_resource
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object
+from refkube.apimachinery.protobuf import MEDIA_TYPE as PROTOBUF
 from refkube.apimachinery.rest import HttpRequest, HttpResponse, Request, Response, UserInfo, WatchEvent
 from refkube.apiserver import health
 from refkube.apiserver.authentication import Authenticator
@@ -148,7 +151,9 @@ class Front:
             return parse_json(http.body), http.body, ""
         if media in (YAML, "application/x-yaml", "text/yaml"):
             return parse_yaml(http.body), b"", ""
-        raise errors.unsupported_media_type(ACCEPTED)
+        if media == PROTOBUF:
+            return protobuf.decode(http.body), b"", ""
+        raise errors.unsupported_media_type((*ACCEPTED, PROTOBUF))
 
     # Documents
 
