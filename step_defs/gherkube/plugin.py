@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     _option(group, "--target", metavar="TARGET", help="the system under test: reference (default), kubeconfig:PATH")
     _option(group, "--profile", metavar="NAME", action="append", default=[], help="run this profile only; repeatable")
     _option(group, "--level", metavar="LEVEL", action="append", default=[], help="core, extended or provisional")
-    _option(group, "--tags", metavar="EXPRESSION", default="", help='a tag expression: "@core and not @needs:dns"')
+    _option(group, "--tags", metavar="EXPRESSION", default="", help='a tag expression: --tags="@core and not @needs:dns"')
     _option(
         group, "--retries", metavar="N", type=int, default=0, help="tries of a failed scenario; passing then is flaky"
     )
@@ -377,7 +377,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_protocol")
-def retry_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+def pytest_runtest_protocol_with_retries(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """With --retries: a scenario that did not pass is tried again; its last attempt is reported."""
     retries = suite_of(item.config).retries if isinstance(item, ScenarioItem) else 0
     if not retries or not isinstance(item, ScenarioItem):

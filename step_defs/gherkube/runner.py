@@ -147,7 +147,7 @@ def _pytest(options: Options, spec: Spec, selected: list[Case], recorder: Record
     arguments += ["--gherkube-target", options.target, "--gherkube-retries", str(options.retries)]
     for name, values in (("profile", options.profiles), ("level", options.levels)):
         arguments += [word for value in values for word in (f"--gherkube-{name}", value)]
-    arguments += ["--gherkube-tags", options.tags] if options.tags else []
+    arguments += [f"--gherkube-tags={options.tags}"] if options.tags else []  # a bare @word would name a file
     arguments += ["-n", options.processes] if options.processes else []
     with own_configuration():
         return int(pytest.main([*arguments, *files], plugins=[recorder]))
