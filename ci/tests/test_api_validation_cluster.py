@@ -80,7 +80,7 @@ ROWS = [
     (CONFIG, {"data[a b]": "x"}, "data[a b]", INVALID),
     (CONFIG, {"data.c": "x"}, "data[c]", INVALID),
     (CONFIG, {"binaryData[..]": "AA=="}, "binaryData[..]", INVALID),
-    (CONFIG, {"data.a": "é" * (1 << 19)}, "", TOO_LONG),
+    (CONFIG, {"data.a": "é" * (1 << 19)}, "[]", TOO_LONG),
     (SECRET, {"data[a b]": "AA=="}, "data[a b]", INVALID),
     (SECRET, {"data.a": encoded("x" * ((1 << 20) + 1))}, "data", TOO_LONG),
     (

@@ -19,7 +19,7 @@ from refkube.apimachinery import errors, patch
 from refkube.apimachinery.fields import FieldRequirement, FieldSelector
 from refkube.apimachinery.meta import Object, metadata_of, name_of, namespace_of
 from refkube.apimachinery.rest import Request, Response, UserInfo, WatchEvent
-from refkube.apimachinery.typeschema import find_duplicate_fields
+from refkube.apimachinery.typeschema import DecodeError, find_duplicate_fields
 from refkube.apiserver import options as parse
 from refkube.apiserver.authorization import Authorizer
 from refkube.apiserver.options import WriteOptions
@@ -201,7 +201,10 @@ class Pipeline:
                 new = patch.strategic_merge_patch(current, request.body, schema.schema_of(kind))
             if not isinstance(new, dict):
                 raise errors.bad_request("the patch does not give an object")
-            new = self._decode(new, request, kind, asked)
+            try:
+                new = self._decode(new, request, kind, asked)
+            except DecodeError as why:
+                raise _bad_patch(new, why.detail) from None
             self._same_name(new, request)
             return new
 
@@ -353,9 +356,10 @@ class Pipeline:
         if not unknown or asked.validation == "Ignore":
             return
         if asked.validation == "Strict":
-            raise errors.bad_request(
-                f"{request.resource} cannot be handled as given: strict decoding error: {', '.join(unknown)}"
-            )
+            why = f"strict decoding error: {', '.join(unknown)}"
+            if request.verb == "patch" and request.patch_type != APPLY_PATCH:
+                raise _bad_patch(request.body, why)
+            raise errors.bad_request(f"{request.resource} cannot be handled as given: {why}")
         request.warnings += [field for field in unknown if field not in request.warnings]
 
     def _same_name(self, obj: Object, request: Request) -> None:
@@ -475,6 +479,11 @@ def _wrong_kind(body: Object, api_version: str, kind: str) -> errors.StatusError
     else:
         why = f"the kind in the data ({body.get('kind', '')}) does not match the expected kind ({kind})"
     return errors.bad_request(why)
+
+
+def _bad_patch(shown: Any, why: str) -> errors.StatusError:
+    """A patch is at fault for what it makes: 422 naming it, of no kind (apiserver/pkg/endpoints/handlers/patch.go)."""
+    return errors.invalid_object("", "", "", [errors.invalid("patch", shown, why)])
 
 
 def system_user(name: str, *groups: str) -> UserInfo:

@@ -118,7 +118,7 @@ def _config_map(config: Object) -> Errors:
     for key in binary:
         yield from each(key, f"binaryData[{key}]", names.is_config_map_key)
     if sum(len(text.encode()) for text in data.values()) + sum(map(_decoded_size, binary.values())) > MAX_BYTES:
-        yield too_long("", MAX_BYTES)
+        yield too_long("[]", MAX_BYTES)  # a path without a name, as upstream prints it
 
 
 def _decoded_size(text: str) -> int:
