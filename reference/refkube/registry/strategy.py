@@ -16,6 +16,7 @@ from refkube.api.resources import quality_of_service
 from refkube.api.validation import pod
 from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.meta import Object, get_path, metadata_of, name_of, namespace_of, with_metadata
+from refkube.registry.allocators import bring_in_line
 
 Fields = Mapping[str, Any]
 
@@ -259,6 +260,13 @@ class NodeStrategy(Strategy):
 class ServiceStrategy(Strategy):
     allow_create_on_update = True
     returns_deleted = True
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return bring_in_line({**super().prepare_for_create(obj), "status": {"loadBalancer": {}}}, None)
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        new = super().prepare_for_update(new, old, subresource)
+        return new if subresource else bring_in_line(new, old)
 
     def fields(self, obj: Object) -> Mapping[str, str]:
         return {
