@@ -67,7 +67,6 @@ ROWS = [
         for row in (
             (obj, {"metadata.name": "A"}, "metadata.name", INVALID),
             (obj, {"spec.minReadySeconds": -1}, "spec.minReadySeconds", INVALID),
-            (obj, {"spec.selector": GONE}, "spec.selector", REQUIRED),
             (obj, {"spec.selector": {}}, "spec.selector", INVALID),
             (obj, {"spec.selector.matchLabels": {"app": "a b"}}, "spec.selector.matchLabels", INVALID),
             (obj, {"spec.selector.matchLabels": {"app": "db"}}, LABELS, INVALID),
@@ -168,6 +167,12 @@ def test_what_breaks_a_rule_is_told(obj, changes, path, cause):
 def test_what_breaks_no_rule_is_valid(obj):
     assert on_create(obj) == []
     assert on_update(obj, {"metadata.labels": {"a": "b"}}) == []
+
+
+@pytest.mark.parametrize("obj", [REPLICA_SET, DEPLOYMENT, DAEMON_SET, STATEFUL_SET])
+def test_no_selector_matches_no_template(obj):
+    missing = set() if obj is DAEMON_SET else {("spec.selector", REQUIRED)}
+    assert told(on_create(obj, {"spec.selector": GONE})) == {*missing, (LABELS, INVALID)}
 
 
 def test_a_failure_policy_has_rules():

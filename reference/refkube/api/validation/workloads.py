@@ -181,14 +181,13 @@ def _stateful_set_update(new: Object, old: Object) -> Errors:
 
 
 def _selector(spec: Object, kind: str, path: str = "spec") -> Errors:
-    """A label selector that must not be empty and must match the template's labels."""
+    """A label selector that must not be empty and must match the template's labels; none at all matches nothing."""
     selector, labels = spec.get("selector"), labels_of(spec.get("template") or {})
-    if selector is None:
+    if selector is None and kind != "daemonset":
         yield required(f"{path}.selector")
-        return
-    faults = validate_label_selector(selector, f"{path}.selector")
+    faults = [] if selector is None else validate_label_selector(selector, f"{path}.selector")
     yield from faults
-    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+    if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield invalid(f"{path}.selector", selector, f"empty selector is invalid for {kind}")
     if not faults and not from_label_selector(selector).matches(labels):
         yield invalid(f"{path}.template.metadata.labels", labels, _MISMATCH)
