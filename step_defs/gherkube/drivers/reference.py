@@ -21,6 +21,7 @@ from gherkube.drivers.base import ADMIN, Api, Driver, Names, Watching
 T = TypeVar("T")
 
 HOME = "home"
+_STREAM = "gherkube.stream"
 PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
 
 
@@ -114,7 +115,8 @@ class Transport(httpx2.BaseTransport):
         pairs: Any = answer.headers.items() if isinstance(answer.headers, dict) else answer.headers
         if answer.stream is None:
             return httpx2.Response(answer.status, headers=list(pairs), content=answer.body)
-        return httpx2.Response(answer.status, headers=list(pairs), stream=LoopStream(cluster, answer.stream))
+        stream = LoopStream(cluster, answer.stream)
+        return httpx2.Response(answer.status, headers=list(pairs), stream=stream, extensions={_STREAM: stream})
 
 
 class LoopStream(httpx2.SyncByteStream):
@@ -166,5 +168,4 @@ class _LoopWatching:
 
 
 def _follow(response: httpx2.Response) -> Watching:
-    assert isinstance(response.stream, LoopStream)
-    return _LoopWatching(response.stream)
+    return _LoopWatching(response.extensions[_STREAM])  # the client wraps response.stream
