@@ -7,6 +7,7 @@ component may know of others is what it gets as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from refkube.admission.chain import Chain
@@ -27,6 +28,8 @@ from refkube.controllers.common.context import Context, Factory, Options, Starta
 from refkube.engine.clock import Clock, VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
+from refkube.kubelet.hollow import HollowKubelet
+from refkube.kubelet.node_status import Machine
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Storage, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
@@ -152,7 +155,8 @@ class Cluster:
     """A control plane on one loop: in virtual time unless a clock is given, in memory unless a store is given.
 
     `seed` names the run: uids, generated names and every other choice follow from it; None makes them differ from
-    run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names.
+    run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names;
+    so do the kubelets of `nodes` nodes, n1, n2 ...
     """
 
     def __init__(
@@ -183,6 +187,9 @@ class Cluster:
             lambda user, agent: Client(self.handle, user, agent), self.loop, names, options or Options()
         )
         self.manager.start()
+        self.kubelets = [self._kubelet(number) for number in range(1, nodes + 1)]
+        for kubelet in self.kubelets:
+            kubelet.start()
 
     def http(self, request: HttpRequest) -> HttpResponse:
         """One HTTP request, without a socket."""
@@ -193,7 +200,15 @@ class Cluster:
         user = UserInfo(f"system:{name}", groups=(*groups, "system:authenticated"))
         return Client(self.handle, user, name)
 
+    def _kubelet(self, number: int) -> HollowKubelet:
+        machine = Machine(f"n{number}", str(ip_address("192.168.100.10") + number))
+        client = self.client(f"node:{machine.name}", "system:nodes")
+        fallback = str(ip_network("10.128.0.0/9")[number * 256]) + "/24"
+        return HollowKubelet(client, self.loop, machine, fallback)
+
     def close(self) -> None:
+        for kubelet in self.kubelets:
+            kubelet.stop()
         self.manager.stop()
         self.registry.close()
         self.store.close()
