@@ -6,8 +6,9 @@ Whatever is wrong with arguments, files or the target is told in one line on sta
 from __future__ import annotations
 
 import sys
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -223,11 +224,13 @@ def _implementation(pairs: list[str]) -> dict[str, str]:
 def _print_steps() -> None:
     from gherkube.steps import catalogue
 
-    domain: Any = None
-    for definition in catalogue():
-        if definition.domain != domain:
-            domain = definition.domain
-            print(f"\n# {domain}: {definition.description}\n")
-        print(f"{definition.type.capitalize():<5} {definition.shown}")
-        for line in definition.example.splitlines():
-            print(f"          {line.removeprefix('    ')}")
+    definitions = catalogue()
+    for domain, of_domain in groupby(definitions, key=lambda definition: definition.domain):
+        print(f"\n# {domain}: {next(one.description for one in definitions if one.domain == domain)}")
+        for _, same in groupby(of_domain, key=lambda definition: definition.function):
+            variants = list(same)
+            print()
+            for one in reversed(variants):
+                print(f"{one.type.capitalize():<5} {one.shown}")
+            for line in variants[0].example.splitlines():
+                print(f"          {line}")

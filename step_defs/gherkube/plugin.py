@@ -50,7 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     _option(group, "--target", metavar="TARGET", help="the system under test: reference (default), kubeconfig:PATH")
     _option(group, "--profile", metavar="NAME", action="append", default=[], help="run this profile only; repeatable")
     _option(group, "--level", metavar="LEVEL", action="append", default=[], help="core, extended or provisional")
-    _option(group, "--tags", metavar="EXPRESSION", default="", help='a tag expression: --tags="@core and not @needs:dns"')
+    _option(
+        group, "--tags", metavar="EXPRESSION", default="", help='a tag expression: --tags="@core and not @needs:dns"'
+    )
     _option(
         group, "--retries", metavar="N", type=int, default=0, help="tries of a failed scenario; passing then is flaky"
     )

@@ -179,12 +179,12 @@ class Names:
     given: dict[str, str] = field(default_factory=dict)  # plain name -> real name
 
     def namespace(self, plain: str) -> str:
-        """The real namespace; "" is the scenario's own."""
-        return self.home if plain in ("", "home") else self.cluster(plain)
+        """The real namespace; "" is the scenario's own. A real name stays as it is."""
+        return self.home if plain in ("", "home", self.home) else self.cluster(plain)
 
     def cluster(self, plain: str) -> str:
-        """The real name of a cluster-scoped object."""
-        if not self.marker or RESERVED.fullmatch(plain):
+        """The real name of a cluster-scoped object. A real name stays as it is."""
+        if not self.marker or RESERVED.fullmatch(plain) or plain in self.given.values():
             return plain
         if plain not in self.given:
             self.given[plain] = f"{plain}{self.marker}-" if plain.endswith("-") else f"{plain}-{self.marker}"

@@ -216,7 +216,11 @@ def _config(path: str, context: str | None) -> SingleConfig:
         config: Any = KubeConfig.from_file(path).get(context)
     except yaml.YAMLError as error:
         raise TargetError(f"target {target!r}: not YAML: {' '.join(str(error).split())}") from None
-    except (ConfigError, KeyError, TypeError, AttributeError, ValueError, UnicodeDecodeError) as error:
+    except KeyError as error:
+        raise TargetError(f"target {target!r}: not a usable kubeconfig: it has no {error}") from None
+    except (TypeError, AttributeError):
+        raise TargetError(f"target {target!r}: not a kubeconfig: clusters, contexts and users are missing") from None
+    except (ConfigError, ValueError) as error:
         raise TargetError(f"target {target!r}: not a usable kubeconfig: {error}") from None
     return config if config.user is not None else config._replace(user=User())
 
