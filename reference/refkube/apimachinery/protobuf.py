@@ -257,12 +257,14 @@ def _told(data: memoryview, of: int = _BYTES) -> dict[int, Any]:
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     """An unsigned integer of 64 bits, and where it ends."""
-    value = 0
-    for shift, byte in enumerate(data[at : at + 10]):
-        value |= (byte & 0x7F) << 7 * shift
+    value = shift = 0
+    while at < len(data) and shift < 70:
+        byte = data[at]
+        value, at = value | (byte & 0x7F) << shift, at + 1
         if byte < 0x80:
-            return value & 0xFFFF_FFFF_FFFF_FFFF, at + shift + 1
-    raise _Malformed("integer overflow" if len(data) - at >= 10 else "unexpected EOF")
+            return value & 0xFFFF_FFFF_FFFF_FFFF, at
+        shift += 7
+    raise _Malformed("unexpected EOF" if shift < 70 else "integer overflow")
 
 
 def _expect(wire: int, expected: int, number: int) -> None:
