@@ -186,11 +186,9 @@ def _number(value: memoryview, node: Node) -> float:
 def _int_or_string(value: memoryview, node: Node) -> int | str:
     """Of type 0 a number, of type 1 a text."""
     numbers = _told(value, _VARINT)
-    if numbers.get(1, 0) == 1:
-        return _text(_told(value).get(3, _NOTHING))
-    if numbers.get(1, 0) != 0:
+    if numbers.get(1, 0) > 1:
         raise _Malformed("impossible IntOrString.Type")
-    return _signed(numbers.get(2, 0), 32)
+    return _text(_told(value).get(3, _NOTHING)) if numbers.get(1) else _signed(numbers.get(2, 0), 32)
 
 
 def _time(value: memoryview, node: Node) -> str | None:
