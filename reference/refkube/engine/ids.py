@@ -26,3 +26,7 @@ class Ids:
     def suffix(self, length: int = 5) -> str:
         """The end of a generated name (apiserver/pkg/storage/names: five letters)."""
         return "".join(self._random.choices(ALPHABET, k=length))
+
+    def below(self, limit: int) -> int:
+        """A number from 0 to limit - 1: which of the free addresses or ports is given out."""
+        return self._random.randrange(limit)

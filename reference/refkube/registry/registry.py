@@ -5,9 +5,12 @@ Made by `cluster`, used by the API server's pipeline.
 
 from __future__ import annotations
 
-from refkube.api.kinds import KINDS, Kind
+from collections.abc import Sequence
+
+from refkube.api.kinds import KINDS, Kind, preferred
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop, Timer
+from refkube.registry.allocators import ServiceAllocator
 from refkube.registry.conversion import storage_kind
 from refkube.registry.storage import Storage
 from refkube.store.kv import Store
@@ -18,7 +21,14 @@ COMPACTION_PERIOD = 300.0  # seconds: kube-apiserver --etcd-compaction-interval
 class Registry:
     """`storage(kind)` is where the objects of a served kind live."""
 
-    def __init__(self, store: Store, loop: Loop, ids: Ids):
+    def __init__(
+        self,
+        store: Store,
+        loop: Loop,
+        ids: Ids,
+        service_ranges: Sequence[str] = ("10.96.0.0/12",),
+        node_ports: tuple[int, int] = (30000, 32767),
+    ):
         self.store = store
         self._loop = loop
         self._timer: Timer | None = None
@@ -30,6 +40,8 @@ class Registry:
                 if stored not in self._storages:
                     self._storages[stored] = Storage(stored, store, loop, ids)
                 self._storages[kind] = self._storages[stored]
+        self.allocator = ServiceAllocator(store, loop, ids, service_ranges, node_ports)
+        self._storages[preferred("services")].allot = self.allocator.allot
 
     def storage(self, kind: Kind) -> Storage:
         return self._storages[kind]

@@ -23,6 +23,7 @@ from refkube.apimachinery.meta import Object, get_path, is_terminating, metadata
 from refkube.engine.clock import parse_rfc3339, rfc3339
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
+from refkube.registry.allocators import Allotment
 from refkube.registry.managedfields import keep_times
 from refkube.registry.strategy import Strategy, strategy_of
 from refkube.registry.watching import Feed, Selection, encoded
@@ -36,6 +37,7 @@ ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _LEASE_SHARE = 60.0  # objects that expire within one such span share a lease, as upstream's lease manager does
 
 Transform = Callable[[Object | None], Object]
+Allot = Callable[[Object | None, Object | None, bool], Allotment]  # new, old, whether nothing is to be stored
 Entry = KeyValue  # what callers see of the store: an object with its revision
 
 
@@ -92,6 +94,7 @@ class Storage:
         self.feed = Feed(store, self.prefix, loop, stamp, {"kind": kind.kind, "apiVersion": kind.api_version})
         self._lease = 0
         self._lease_until = -1.0
+        self.allot: Allot | None = None  # for kinds that are given what is unique in the cluster
 
     # Create
 
@@ -106,6 +109,7 @@ class Storage:
             new = write.admit(self._named(obj, namespace), None)
             new = write.track(new, None)
             new = self.strategy.prepare_for_create(new)
+            new, compares, ops = self._allotted(new, None, write)
             self._refuse_invalid(new, self.strategy.validate(new))
             write.check(new, None)
             key = self._key(namespace, name_of(new))
@@ -113,13 +117,15 @@ class Storage:
                 if self._store.get(key) is None:
                     return KeyValue(key, new, 0, 0, 0)
             else:
-                done = self._store.txn(
-                    [Compare(key, 0)], [Put(key, self._refuse_oversized(new, write), self._lease_id())]
-                )
+                put = Put(key, self._refuse_oversized(new, write), self._lease_id())
+                done = self._store.txn([Compare(key, 0), *compares], [put, *ops])
                 if done.succeeded:
                     made = done.kvs[0]
                     assert made is not None
                     return made
+                if done.current[0] is None:  # what was allotted went to somebody else
+                    attempts += 1
+                    continue
             if not attempts:
                 raise errors.already_exists(self.kind.resource, name_of(new))
 
@@ -291,23 +297,25 @@ class Storage:
             new = write.admit(new, old)
             new = self.strategy.prepare_for_update(new, old, write.subresource)
             new = keep_times(write.track(new, old), old)
+            new, compares, ops = self._allotted(new, old, write)
             self._refuse_invalid(new, self.strategy.validate_update(new, old, write.subresource))
             write.check(new, old)
             if new == old:
                 return kv, False
             if write.dry_run:
                 return KeyValue(key, new, kv.create_revision, kv.mod_revision, kv.version, kv.lease), False
-            compare = [Compare(key, kv.mod_revision)]
             if self._is_deletable(new):
-                if self._store.txn(compare, [Delete(key)]).succeeded:
+                _, compares, ops = self._allotted(None, old, write)
+                if self._store.txn([Compare(key, kv.mod_revision), *compares], [Delete(key), *ops]).succeeded:
                     return KeyValue(key, new, kv.create_revision, kv.mod_revision, kv.version), False
             else:
-                done = self._store.txn(compare, [Put(key, self._refuse_oversized(new, write), kv.lease)])
+                put = Put(key, self._refuse_oversized(new, write), kv.lease)
+                done = self._store.txn([Compare(key, kv.mod_revision), *compares], [put, *ops])
                 if done.succeeded:
                     made = done.kvs[0]
                     assert made is not None
                     return made, False
-            if stale_is_final:
+            if stale_is_final and not compares:
                 raise errors.conflict(self.kind.resource, name, errors.MODIFIED)
 
     def _create_by_update(
@@ -372,12 +380,13 @@ class Storage:
             marked = self._marked(old, options)
             if marked is old or write.dry_run:
                 return marked, marked is not old and self._is_deletable(marked)
-            compare = [Compare(key, kv.mod_revision)]
+            compare = Compare(key, kv.mod_revision)
             if self._is_deletable(marked):
-                if self._store.txn(compare, [Delete(key)]).succeeded:
+                _, compares, ops = self._allotted(None, old, write)
+                if self._store.txn([compare, *compares], [Delete(key), *ops]).succeeded:
                     return marked, True
             else:
-                done = self._store.txn(compare, [Put(key, marked, kv.lease)])
+                done = self._store.txn([compare], [Put(key, marked, kv.lease)])
                 if done.succeeded:
                     made = done.kvs[0]
                     assert made is not None
@@ -435,6 +444,12 @@ class Storage:
                 raise errors.conflict(self.kind.resource, meta["name"], f"Precondition failed: {why}")
 
     # Common
+
+    def _allotted(self, new: Object | None, old: Object | None, write: Write) -> Allotment:
+        """The object with what only one can have, and what its transaction must compare and do for that."""
+        if self.allot is None or (write.subresource and new is not None):
+            return Allotment(new or {}, [], [])
+        return self.allot(new, old, write.dry_run)
 
     def _key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.kind.namespaced else self.prefix + name
