@@ -42,7 +42,7 @@ CODES = {
 }
 
 # Fields that name an object outside the namespace, wherever they stand in a manifest.
-_REFERENCES = ("storageClassName", "priorityClassName", "runtimeClassName", "volumeName", "nodeName")
+_REFERENCES = ("namespace", "storageClassName", "priorityClassName", "runtimeClassName", "volumeName", "nodeName")
 
 
 class World:
@@ -51,7 +51,8 @@ class World:
         self.names = names
         self.answers: list[Answer] = []  # of the When step; several where a list came in chunks
         self.versions: dict[str, str] = {}  # what steps called a version -> resourceVersion
-        self.watch: Watch | None = None
+        self.watches: list[Watch] = []  # several only where a step says so
+        self.changes: list[tuple[str, str, str]] = []  # (event, name, version) of each change of a long history
         self.options: dict[str, str] = {}  # for the When step's request alone
         self.token: str | None = ADMIN
         self.accept = JSON
@@ -82,9 +83,7 @@ class World:
         if all_.labels is not None:
             options["labelSelector"] = all_.labels
         if all_.fields is not None:
-            terms = (re.match(r"(.*=)(.*)", term) for term in all_.fields.split(","))
-            named = (term and f"{term[1]}{self.names.given.get(term[2], term[2])}" for term in terms)
-            options["fieldSelector"] = ",".join(one or "" for one in named) if "=" in all_.fields else all_.fields
+            options["fieldSelector"] = re.sub(r"(?<==)[^,=]+", lambda value: self._real(value[0]), all_.fields)
         return options
 
     def build(self, ref: ObjectRef, docstring: str | None = None, table: list[list[str]] | None = None) -> Object:
@@ -125,11 +124,13 @@ class World:
         if not isinstance(value, dict):
             return value
         return {
-            key: self.names.given.get(item, item)
-            if key in _REFERENCES and isinstance(item, str)
-            else self._references(item)
+            key: self._real(item) if key in _REFERENCES and isinstance(item, str) else self._references(item)
             for key, item in value.items()
         }
+
+    def _real(self, plain: str) -> str:
+        """The real name behind a plain one that the scenario has used; any other name as it is."""
+        return self.names.home if plain == "home" else self.names.given.get(plain, plain)
 
     def plain(self, value: T) -> T:
         """A value from the system in the features' names."""
@@ -167,7 +168,8 @@ class World:
         return self.plain(self.read_raw(ref))
 
     def read_raw(self, ref: ObjectRef) -> Object:
-        return self.do("GET", self.path(ref), f"reading {ref}")
+        readable = ref._replace(subresource="") if ref.subresource == "finalize" else ref
+        return self.do("GET", self.path(readable), f"reading {ref}")
 
     def exists(self, ref: ObjectRef) -> bool:
         answer = self.api.call("GET", self.path(ref))
@@ -183,6 +185,12 @@ class World:
             f"listing {all_.kind}",
             options={**self.selectors(all_), **(options or {})},
         )
+
+    # The watch
+
+    @property
+    def watch(self) -> Watch | None:
+        return self.watches[0] if self.watches else None
 
     # The answer
 
@@ -234,8 +242,8 @@ class World:
 
     def close(self) -> None:
         """Stops the watch; where a cluster is shared, removes what was made, held by finalizers or not."""
-        if self.watch is not None:
-            self.watch.stop()
+        for watch in self.watches:
+            watch.stop()
         if not self.names.marker:
             return
         for path in reversed(self._made):
@@ -269,7 +277,6 @@ class Watch:
         self._past: list[Object] = []  # events of the streams before this one
         self._stream: Watching | None = None
         self.refusal: Answer | None = None
-        self.told = 0  # how many events a step has looked at already
 
     def start(self, version: str | None) -> None:
         options = dict(self._options)
@@ -302,8 +309,12 @@ class Watch:
         return self._past + [self._world.plain(json.loads(line)) for line in lines if line.strip()]
 
     @property
+    def all_events(self) -> list[tuple[str, Object]]:
+        return [(event["type"], event["object"]) for event in self._all]
+
+    @property
     def events(self) -> list[tuple[str, Object]]:
-        return [(event["type"], event["object"]) for event in self._all if event["type"] != "BOOKMARK"]
+        return [event for event in self.all_events if event[0] != "BOOKMARK"]
 
     @property
     def bookmarks(self) -> list[Object]:

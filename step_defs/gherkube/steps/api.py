@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.steps import given, then, when
 from gherkube.steps.common import Table, body_of, check_fields, check_names
-from gherkube.values import ABSENT, from_yaml, get, put, rows, show
+from gherkube.values import ABSENT, cell_value, from_yaml, get, put, rows, show
 from gherkube.world import Misused, World, require
 
 # What a table of options may say, as people say it, and the API's name for it.
-_DELETE_OPTIONS = {"grace period": "gracePeriodSeconds", "propagation": "propagationPolicy"}
-_LIST_OPTIONS = {"limit": "limit", "version": "resourceVersion", "version match": "resourceVersionMatch"}
+_DELETE_OPTIONS = {
+    "grace period": "gracePeriodSeconds",
+    "propagation": "propagationPolicy",
+    "orphan dependents": "orphanDependents",
+}
+_LIST_OPTIONS = {
+    "limit": "limit",
+    "version": "resourceVersion",
+    "version match": "resourceVersionMatch",
+    "continue": "continue",
+}
 _FORMS = {
     "a Table": "application/json;as=Table;v=v1;g=meta.k8s.io",
     "metadata only": "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
@@ -100,7 +108,7 @@ def create(world: World, ref: ObjectRef, docstring: str | None = None, datatable
 @when("this {kind:Kind} is created:")
 def create_this(world: World, kind: str, docstring: str) -> None:
     """
-    When this ConfigMap is created, and nothing added to the manifest:
+    When this ConfigMap is created:                         (nothing is added to the manifest)
       metadata: {generateName: settings-}
     """
     world.ask("POST", world.collection_path(world.kind(kind)), body=world.outgoing(from_yaml(docstring)))
@@ -109,7 +117,7 @@ def create_this(world: World, kind: str, docstring: str) -> None:
 @when("the {ref:Object} is updated:")
 def update(world: World, ref: ObjectRef, docstring: str | None = None, datatable: Table | None = None) -> None:
     """
-    When the ConfigMap "settings" is updated, read and sent back with these fields changed:
+    When the ConfigMap "settings" is updated:               (read, and sent back with these fields changed)
       | field      | value |
       | data.color | green |
     """
@@ -145,11 +153,12 @@ def update_regardless(world: World, ref: ObjectRef, datatable: Table) -> None:
 def delete(world: World, ref: ObjectRef, datatable: Table | None = None) -> None:
     """
     When the Pod "web" is deleted with:
-      | option       | value      |
-      | grace period | 0          |
-      | propagation  | Foreground |
-      | version      | old        |
-      | uid          | first      |
+      | option            | value      |
+      | grace period      | 0          |
+      | propagation       | Foreground |
+      | orphan dependents | true       |
+      | version           | old        |
+      | uid               | first      |
     """
     world.ask("DELETE", world.path(ref), body=_delete_options(world, datatable))
 
@@ -204,6 +213,18 @@ def list_rest(world: World, all: Collection) -> None:
     if not _continue_token(world):
         raise AssertionError("the first chunk does not say that there is more")
     _read_on(world, all, len(world.answer.object["items"]))
+
+
+@when("the rest of the {all:Collection} is listed as it is now")
+def list_rest_as_it_is(world: World, all: Collection) -> None:
+    """
+    When the rest of the ConfigMaps is listed as it is now  (by the token that comes with the refusal as Expired)
+    """
+    list_rest(world, all)
+    refusal = world.answers.pop()
+    token = get(refusal.status, "metadata.continue")
+    require(refusal.reason == "Expired" and token, lambda: f"the rest was {world.plain(str(refusal))}, without a token")
+    _read_on(world, all, len(world.answer.object["items"]), str(token))
 
 
 @when('the objects "{plural:Text}" of "{group_version:Text}" are listed')
@@ -297,14 +318,15 @@ def chunks_hold(world: World, sizes: str) -> None:
     require(len(versions) == 1, f"the chunks are of the versions {sorted(versions)}")
 
 
-def _read_on(world: World, all: Collection, limit: int) -> None:
-    """Reads chunk after chunk until the API says that there is no more, or refuses."""
+def _read_on(world: World, all: Collection, limit: int, token: str = "") -> None:
+    """Reads chunk after chunk until the API says that there is no more, or refuses; by another token first if told."""
+    token = token or _continue_token(world)
     for _ in range(1000):
-        token = _continue_token(world)
         if not token:
             return
         options = {**world.selectors(all), "limit": str(limit), "continue": token}
         world.ask("GET", _list_path(world, all), options=options)
+        token = _continue_token(world)
     raise AssertionError("the list does not come to an end within 1000 chunks")
 
 
@@ -339,7 +361,7 @@ def _delete_options(world: World, table: Table | None) -> Any:
         elif option == "uid":
             preconditions["uid"] = world.version(value)
         elif option in _DELETE_OPTIONS:
-            options[_DELETE_OPTIONS[option]] = int(value) if re.fullmatch(r"-?\d+", value) else value
+            options[_DELETE_OPTIONS[option]] = cell_value(value)
         else:
             raise Misused(f"no option {option!r}; options: version, uid, {', '.join(_DELETE_OPTIONS)}")
     return {**options, "preconditions": preconditions} if preconditions else options

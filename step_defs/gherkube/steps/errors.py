@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gherkube.drivers.base import JSON
 from gherkube.steps import then, when
-from gherkube.steps.common import Table
+from gherkube.steps.common import Table, check_fields
 from gherkube.values import show
 from gherkube.world import CODES, Misused, World, require
 
@@ -79,6 +79,17 @@ def is_invalid_for(world: World, datatable: Table) -> None:
         require(matching, lambda row=row: f"no cause names {' as '.join(row)}; named: {_list(told)}")  # type: ignore[misc]
         wanted |= matching
     require(told == wanted, f"other fields are named, too: {_list(told - wanted)}")
+
+
+@then("the refusal has:")
+def refusal_has(world: World, datatable: Table) -> None:
+    """
+    Then the refusal has:
+      | field                    | value                   |
+      | details.causes[0].reason | ResourceVersionTooLarge |
+    """
+    require(not world.answer.accepted, "the request was accepted")
+    check_fields("the refusal", world.plain(world.answer.status), datatable)
 
 
 @then("the refusal has no causes")
