@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
-from refkube.api.validation.services import cluster_ips, needs_health_check
+from refkube.api.validation.services import cluster_ips, is_externally_accessible, needs_health_check
 from refkube.apimachinery import errors
 from refkube.apimachinery.errors import FieldError, invalid
 from refkube.apimachinery.meta import Object, get_path, is_terminating, labels_of
@@ -262,9 +262,6 @@ class _Ports:
         return self._bits
 
 
-_CLUSTER_FIELDS = (("clusterIP", "clusterIPs"), ("ipFamilies",), ("ipFamilyPolicy",))
-
-
 def bring_in_line(new: Object, old: Object | None) -> Object:
     """A Service with what its writer left out because the server had allotted it, and without what its type has no use
     for any more; `clusterIPs` follows `clusterIP` (patchAllocatedValues, normalizeClusterIPs,
@@ -273,7 +270,6 @@ def bring_in_line(new: Object, old: Object | None) -> Object:
     first, ips = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
     if old is None:
         return {**new, "spec": {**spec, "clusterIPs": [first]}} if first and not ips else new
-    changes: dict[str, Any] = {}
     first_before, ips_before = before.get("clusterIP") or "", before.get("clusterIPs") or []
     if _has_address(spec) and _has_address(before):
         first, ips = first or first_before, ips or ips_before
@@ -281,21 +277,15 @@ def bring_in_line(new: Object, old: Object | None) -> Object:
         ips = ips_before
     if first != first_before and ips == ips_before:
         ips = [first] if first else []
-    changes.update(clusterIP=first, clusterIPs=ips)
-    changes.update(_ports_in_line(spec, before))
-    if needs_health_check(before) and not spec.get("healthCheckNodePort") and needs_health_check(spec):
+    changes = {"clusterIP": first, "clusterIPs": ips, **_ports_in_line(spec, before)}
+    if needs_health_check(spec) and needs_health_check(before) and not spec.get("healthCheckNodePort"):
         changes["healthCheckNodePort"] = before.get("healthCheckNodePort")
-    elif (
-        needs_health_check(before)
-        and not needs_health_check(spec)
-        and spec.get("healthCheckNodePort") == before.get("healthCheckNodePort")
-    ):
-        changes["healthCheckNodePort"] = None
     spec = _changed(spec, changes)
-    if _has_address(before) and not _has_address(spec):
-        for group in _CLUSTER_FIELDS:
-            if all(spec.get(key) == before.get(key) for key in group):
-                spec = _changed(spec, dict.fromkeys(group))
+    for uses, keys in _TYPE_DEPENDENT:
+        if uses(before) and not uses(spec) and all(spec.get(key) == before.get(key) for key in keys):
+            spec = _changed(spec, dict.fromkeys(keys))
+    if not _is_balanced(spec) and get_path(new, "status", "loadBalancer"):
+        new = {**new, "status": {**new["status"], "loadBalancer": {}}}
     return new if spec is new.get("spec") else {**new, "spec": spec}
 
 
@@ -374,6 +364,22 @@ def _has_address(spec: Object) -> bool:
 
 def _has_node_ports(spec: Object) -> bool:
     return spec.get("type") in ("NodePort", "LoadBalancer")
+
+
+def _is_balanced(spec: Object) -> bool:
+    return spec.get("type") == "LoadBalancer"
+
+
+# What goes, if it is as it was, when a Service changes to a type that does not use it.
+_TYPE_DEPENDENT: tuple[tuple[Callable[[Object], bool], tuple[str, ...]], ...] = (
+    (_has_address, ("clusterIP", "clusterIPs")),
+    (_has_address, ("ipFamilies",)),
+    (_has_address, ("ipFamilyPolicy",)),
+    (needs_health_check, ("healthCheckNodePort",)),
+    (_is_balanced, ("allocateLoadBalancerNodePorts",)),
+    (_is_balanced, ("loadBalancerClass",)),
+    (is_externally_accessible, ("externalTrafficPolicy",)),
+)
 
 
 def _changed(part: Object, changes: dict[str, Any]) -> Object:
