@@ -136,7 +136,7 @@ def write_options(options: Mapping[str, str], verb: str, patch_type: str, user_a
 def delete_options(body: Any, options: Mapping[str, str]) -> tuple[Object, bool]:
     """DeleteOptions from the body or, where there is none, the query; and whether it is a dry run."""
     told: Object = dict(body) if isinstance(body, dict) else {}
-    if not told:
+    if body is None:
         if options.get("gracePeriodSeconds"):
             told["gracePeriodSeconds"] = _integer(options, "gracePeriodSeconds")
         if options.get("orphanDependents"):
@@ -152,7 +152,7 @@ def delete_options(body: Any, options: Mapping[str, str]) -> tuple[Object, bool]
         problems.append(
             errors.not_supported("propagationPolicy", policy, ("Foreground", "Background", "Orphan", "nil"))
         )
-    given = told.get("dryRun") or [value for value in (options.get("dryRun"),) if value]
+    given = told.get("dryRun") or ([options["dryRun"]] if body is None and options.get("dryRun") else [])
     dry_run = bool([value for value in given if _dry_run(value, problems)])
     _refuse("DeleteOptions", problems)
     return told, dry_run

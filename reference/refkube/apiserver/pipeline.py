@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from refkube.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
 from refkube.api import defaults, schema
-from refkube.api.kinds import Kind, by_resource
+from refkube.api.kinds import Kind, by_resource, preferred
 from refkube.apimachinery import errors, patch
 from refkube.apimachinery.fields import FieldRequirement, FieldSelector
 from refkube.apimachinery.meta import Object, metadata_of, name_of, namespace_of
@@ -93,9 +94,11 @@ class Pipeline:
         virtual = self.virtual.get((request.verb, kind.resource))
         if virtual is not None and not request.subresource:
             return Response(virtual(request, kind), 201 if request.verb == "create" else 200)
+        if kind.resource == "bindings" and request.verb == "create":  # the older way to a Pod's subresource
+            request, kind = replace(request, subresource="binding"), preferred("pods")
         if request.subresource not in WHOLE:
             return self._subresource(request, kind)
-        if request.verb not in kind.verbs or (request.subresource and request.verb not in ("get", "update", "patch")):
+        if request.verb not in (_part_verbs(request.subresource) if request.subresource else kind.verbs):
             raise errors.method_not_allowed(kind.resource, request.verb)
         return self._VERBS[request.verb](self, request, kind, self.registry.storage(kind))
 
@@ -470,6 +473,10 @@ def _vain(request: Request, kind: Kind) -> dict[str, Any] | None:
     if request.subresource == "status":
         return _SPEC
     return _STATUS if "status" in kind.subresources and not request.subresource else None
+
+
+def _part_verbs(subresource: str) -> tuple[str, ...]:
+    return ("update",) if subresource == "finalize" else ("get", "update", "patch")
 
 
 def _wrong_kind(body: Object, api_version: str, kind: str) -> errors.StatusError:

@@ -400,7 +400,9 @@ class Storage:
             had = meta.get("deletionGracePeriodSeconds", 0)
             asked = options.get("gracePeriodSeconds")
             if grace is not None and asked is not None and grace < had:
-                when = parse_rfc3339(meta["deletionTimestamp"]) - had + grace
+                asked_for, now = parse_rfc3339(meta["deletionTimestamp"]) - had, self._loop.now()
+                when = max(asked_for + grace, now)  # what is over already ends now, with the least grace if any
+                grace = min(grace, 1) if when > asked_for + grace else grace
                 meta.update(deletionTimestamp=rfc3339(when), deletionGracePeriodSeconds=grace)
                 return {**old, "metadata": meta}
             if grace is not None and had:

@@ -59,11 +59,15 @@ class Scale(Subresource):
         if replicas < 0:
             error = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
             raise errors.invalid_object("autoscaling", "Scale", request.name, [error])
-        version = metadata_of(obj).get("resourceVersion")
+        uid, version = metadata_of(obj).get("uid"), metadata_of(obj).get("resourceVersion")
 
         def scaled(old: Object | None) -> Object:
             assert old is not None
-            if version and version != old["metadata"]["resourceVersion"]:
+            meta = old["metadata"]
+            if uid and uid != meta["uid"]:
+                why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
+                raise errors.conflict(f"{storage.kind.resource}/scale", request.name, why)
+            if version and version != meta["resourceVersion"]:
                 raise errors.conflict(storage.kind.resource, request.name, errors.MODIFIED)
             return {**old, "spec": {**old["spec"], "replicas": replicas}}
 
@@ -77,6 +81,7 @@ class Scale(Subresource):
             text = str(from_map(selector))
         else:
             text = str(from_label_selector(selector)) if selector else ""
+        replicas = get_path(obj, "spec", "replicas", default=0)
         status: Object = {"replicas": get_path(obj, "status", "replicas", default=0)}
         if text:
             status["selector"] = text
@@ -85,7 +90,7 @@ class Scale(Subresource):
             "kind": "Scale",
             "apiVersion": "autoscaling/v1",
             "metadata": {field: meta[field] for field in kept if field in meta},
-            "spec": {"replicas": get_path(obj, "spec", "replicas", default=0)},
+            "spec": {"replicas": replicas} if replicas else {},  # omitted where it is nought, as upstream encodes it
             "status": status,
         }
 
@@ -189,6 +194,8 @@ class Eviction(Subresource):
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
             )
         for budget in found:
+            if _spares_unready(budget, pod):
+                continue
             meta = budget["metadata"]
 
             def spent(old: Object | None, name: str = meta["name"]) -> Object:
@@ -272,6 +279,17 @@ class TokenRequest(Subresource):
             why = f"cannot bind token for serviceaccount {name_of(account)!r} to a pod of another one"
             raise errors.bad_request(why)
         return kind.lower(), obj
+
+
+def _spares_unready(budget: Object, pod: Object) -> bool:
+    """A Pod that is not ready was never counted on: it may go where the policy says so, or where enough others are."""
+    ready = condition_of(pod, "Ready")
+    if ready and ready["status"] == "True":
+        return False
+    status = budget.get("status") or {}
+    needs = status.get("desiredHealthy", 0)
+    always = get_path(budget, "spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow"
+    return always or 0 < needs <= status.get("currentHealthy", 0)
 
 
 def _blocked(budget: str, why: str, retry: int) -> errors.StatusError:
