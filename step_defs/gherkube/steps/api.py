@@ -33,11 +33,13 @@ _FORMS = {
 
 
 @given("the next request is a dry run")
-def next_is_dry_run(world: World) -> None:
+@given('the next request is a dry run of "{extent:Text}"')
+def next_is_dry_run(world: World, extent: str = "All") -> None:
     """
     Given the next request is a dry run
+    Given the next request is a dry run of "Half"           (All is the only extent there is)
     """
-    world.options["dryRun"] = "All"
+    world.options["dryRun"] = extent
 
 
 @given("the next request asks for {level:Kind} field validation")
@@ -115,6 +117,7 @@ def create_this(world: World, kind: str, docstring: str) -> None:
 
 
 @when("the {ref:Object} is updated:")
+@when("the {ref:Object} are updated:")
 def update(world: World, ref: ObjectRef, docstring: str | None = None, datatable: Table | None = None) -> None:
     """
     When the ConfigMap "settings" is updated:               (read, and sent back with these fields changed)

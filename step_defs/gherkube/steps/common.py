@@ -7,7 +7,7 @@ from typing import Any
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.steps import given, then
 from gherkube.values import from_yaml, get, merge, mismatch, rows, show
-from gherkube.world import Misused, World, manifest_file, objects_of_table, require, set_fields
+from gherkube.world import SOON, Misused, World, manifest_file, objects_of_table, require, set_fields
 
 Table = list[list[str]]
 
@@ -68,8 +68,12 @@ def somebody_has_changed(world: World, ref: ObjectRef, datatable: Table) -> None
       | field      | value |
       | data.color | green |
     """
-    body = set_fields(world.read_raw(ref), datatable)
-    world.do("PUT", world.path(ref), f"changing {ref}", body=world.outgoing(body))
+
+    def change() -> None:  # once more where a controller was faster
+        body = set_fields(world.read_raw(ref), datatable)
+        world.do("PUT", world.path(ref), f"changing {ref}", body=world.outgoing(body))
+
+    world.driver.eventually(change, SOON)
 
 
 @given("somebody has deleted the {ref:Object}")

@@ -1,4 +1,4 @@
-"""Partial changes: patches, server-side apply and its ownership of fields, binding and eviction."""
+"""Partial changes: patches, server-side apply and its ownership of fields, binding, eviction and tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gherkube import kinds
 from gherkube.phrases import ObjectRef
 from gherkube.steps import given, then, when
 from gherkube.steps.common import Table
-from gherkube.values import from_yaml, get, rows, show
-from gherkube.world import Misused, World, require
+from gherkube.values import from_yaml, get, merge, rows, show
+from gherkube.world import Misused, World, require, set_fields
 
 _APPLY = "application/apply-patch+yaml"
 _FORMATS = {
@@ -31,6 +31,25 @@ def patch(world: World, ref: ObjectRef, format: str, docstring: str) -> None:
     """
     body = world.outgoing(from_yaml(docstring))
     world.ask("PATCH", world.path(ref), body=body, content_type=_FORMATS[format])
+
+
+@when('the {ref:Object} is changed from version "{called:Text}" by the {format:PatchFormat}:')
+def patch_from(world: World, ref: ObjectRef, called: str, format: str, docstring: str) -> None:
+    """
+    When the ConfigMap "settings" is changed from version "old" by the merge patch:
+      data: {color: green}
+    """
+    body = merge(from_yaml(docstring), {"metadata": {"resourceVersion": world.version(called)}})
+    world.ask("PATCH", world.path(ref), body=world.outgoing(body), content_type=_FORMATS[format])
+
+
+@when('the {ref:Object} is changed by this text of the type "{media_type:Text}":')
+def patch_typed(world: World, ref: ObjectRef, media_type: str, docstring: str) -> None:
+    """
+    When the ConfigMap "settings" is changed by this text of the type "text/plain":
+      data: {color: green}
+    """
+    world.ask("PATCH", world.path(ref), body=docstring.encode(), content_type=media_type)
 
 
 @given('"{manager:Text}" has applied:')
@@ -65,6 +84,16 @@ def applies_with_force(world: World, manager: str, docstring: str) -> None:
     world.ask("PATCH", path, options=options, body=body, content_type=_APPLY)
 
 
+@when('"{manager:Text}" applies to the status:')
+def applies_to_status(world: World, manager: str, docstring: str) -> None:
+    """
+    When "prober" applies to the status:
+      {apiVersion: v1, kind: Pod, metadata: {name: web}, status: {conditions: [{type: warm, status: "True"}]}}
+    """
+    path, body = _applied(world, docstring)
+    world.ask("PATCH", f"{path}/status", options={"fieldManager": manager}, body=body, content_type=_APPLY)
+
+
 @when("somebody applies without a manager's name:")
 def applies_anonymously(world: World, docstring: str) -> None:
     """
@@ -92,6 +121,18 @@ def evict(world: World, ref: ObjectRef) -> None:
     """
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": ref.name}}
     world.ask("POST", world.path(ref, "eviction"), body=body)
+
+
+@when("a token of the {ref:Object} is requested with:")
+def request_token(world: World, ref: ObjectRef, datatable: Table) -> None:
+    """
+    When a token of the ServiceAccount "robot" is requested with:
+      | field                  | value   |
+      | spec.audiences         | [vault] |
+      | spec.expirationSeconds | 600     |
+    """
+    body = set_fields({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}, datatable)
+    world.ask("POST", world.path(ref, "token"), body=body)
 
 
 @then('"{manager:Text}" owns these fields of the {ref:Object}:')
