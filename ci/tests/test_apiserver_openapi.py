@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from refkube.api import schema
 from refkube.api.kinds import KINDS, by_api_version
-from refkube.apiserver.openapi import OpenAPI
+from refkube.apiserver.openapi import PROTOBUF, OpenAPI
 
 OPENAPI = OpenAPI()
 PLACES = sorted({f"apis/{kind.api_version}" if kind.group else "api/v1" for kind in KINDS})
@@ -137,11 +137,17 @@ def test_schemas_are_as_published():
     [
         ("/openapi/v3/apis/none/v1", ""),
         ("/openapi", ""),
-        ("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"),
+        ("/openapi/v3", PROTOBUF),
     ],
 )
 def test_what_is_not_served(path, accept):
     assert OPENAPI.document(path, accept) is None
+
+
+def test_who_takes_but_protobuf_finds_a_version_2_without_types():
+    document = OPENAPI.document("/openapi/v2", PROTOBUF)
+    assert document.body == b"\x0a\x032.0"  # field 1, swagger
+    assert document.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 @pytest.mark.parametrize("accept", ["", "application/json", "application/json, */*", "text/html, */*;q=0.1"])

@@ -56,15 +56,15 @@ SUBRESOURCES: dict[str, tuple[tuple[str, ...], tuple[str, str, str] | None]] = {
 
 @dataclass(frozen=True)
 class Document:
-    """An answer, encoded once; `etag` is quoted, as the header wants it."""
+    """An answer, encoded once, as JSON unless `body` is given; `etag` is quoted, as the header wants it."""
 
     object: Object
     content_type: str = JSON
-    body: bytes = field(init=False)
+    body: bytes = b""
     etag: str = field(init=False)
 
     def __post_init__(self) -> None:
-        body = orjson.dumps(self.object)
+        body = self.body or orjson.dumps(self.object)
         object.__setattr__(self, "body", body)
         object.__setattr__(self, "etag", f'"{hashlib.sha512(body).hexdigest().upper()}"')
 

@@ -3,8 +3,8 @@
 `apiserver.http` asks `OpenAPI.document`; `kubectl explain`, `apply` and clients' generators read the answer. Paths
 follow from the table of kinds, schemas from the published definitions. Documents are built when first asked for and
 encoded once. Facts: kube-openapi/pkg/{builder3,handler3}, apiserver/pkg/endpoints/installer.go, the published
-api/openapi-spec. Left out: protobuf (a client that accepts nothing else gets no document), the deprecated watch paths,
-and the schemas' defaults.
+api/openapi-spec. Left out: protobuf (where a client accepts nothing else, /openapi/v2 names no types, and there is no
+other document), the deprecated watch paths, and the schemas' defaults.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ PATCHES = tuple(
     f"application/{form}"
     for form in ("apply-patch+yaml", "json-patch+json", "merge-patch+json", "strategic-merge-patch+json")
 )
+PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# A Document with its version and nothing else. kubectl asks for it before it creates what cannot be patched (reviews,
+# bindings), finds no type to check the manifest by, and leaves the checking to the server.
+_UNTYPED = Document({}, PROTOBUF.replace("@", "."), b"\n\x032.0")
 WATCHABLE = (JSON, f"{JSON};stream=watch")
 
 # query parameters: name, type, description
@@ -109,7 +113,7 @@ class OpenAPI:
 
         An etag is a document's hash: the index tells it as each group version's `hash` parameter."""
         if not _accepts_json(accept):
-            return None
+            return _UNTYPED if path == "/openapi/v2" and PROTOBUF in accept else None
         if path not in self._documents:
             self._documents[path] = self._build(path)
         return self._documents[path]
