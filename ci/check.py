@@ -90,7 +90,7 @@ def served_etcd() -> bool:
         raise Skipped("etcd is not installed (Debian: etcd-server)")
     from ci.etcd import etcd_server
 
-    with etcd_server() as url, _served("--etcd", url) as kubeconfig:
+    with etcd_server() as etcd, _served("--etcd", etcd.url) as kubeconfig:
         return run(str(BIN / "gherkube"), "run", "--target", f"kubeconfig:{kubeconfig}", "-n", "2")
 
 

@@ -21,6 +21,9 @@ from refkube.engine.loop import Loop, Timer
 from refkube.store.kv import Compacted, Event, KeyValue, Store, StoreError, prefix_end
 
 BOOKMARK_PERIOD = 60.0  # seconds: apiserver/pkg/storage/cacher defaultBookmarkFrequency
+LAST_BOOKMARK = 2.0  # seconds before a watch's time is over: cacher cache_watcher.go, nextBookmarkTime
+
+_ALL = ("", "")  # the bucket of those who watch everything
 
 Fields = Callable[[Object], Mapping[str, str]]
 
@@ -49,7 +52,7 @@ class Selection:
             value = self.fields.exact_match(field) if self.fields else None
             if value:
                 return field, value
-        return ("metadata.namespace", self.namespace) if self.namespace else ("", "")
+        return ("metadata.namespace", self.namespace) if self.namespace else _ALL
 
     @property
     def everything(self) -> bool:
@@ -87,14 +90,16 @@ class Watcher:
         self.bookmarks = bookmarks
         self._timeout = timeout
         self._after = after
-        self._timer: Timer | None = None
+        self._timers: list[Timer] = []
 
     def start(self, deliver: Callable[[WatchEvent], None], closed: Callable[[], None]) -> None:
         """Begin delivery, on the loop's thread; `closed` is called when the server ends the watch."""
         backlog, self._backlog = self._backlog, []
         self._deliver, self._closed = deliver, closed
         if self._timeout:
-            self._timer = self._feed.loop.call_later(self._timeout, self.expire)
+            self._timers.append(self._feed.loop.call_later(self._timeout, self.expire))
+        if self.bookmarks and self._timeout > LAST_BOOKMARK:
+            self._timers.append(self._feed.loop.call_later(self._timeout - LAST_BOOKMARK, self._send_bookmark))
         for event in backlog:
             deliver(event)
             if event.type == "ERROR":
@@ -103,8 +108,8 @@ class Watcher:
 
     def stop(self) -> None:
         self._feed.remove(self)
-        if self._timer:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
 
     def expire(self) -> None:
         """End the watch from the server's side."""
@@ -117,6 +122,9 @@ class Watcher:
 
     def deliver(self, event: WatchEvent) -> None:
         self._deliver(event)
+
+    def _send_bookmark(self) -> None:
+        self._deliver(self._feed.bookmark())
 
     def offer(self, change: Change) -> None:
         """Deliver a change as this watcher sees it: objects that come to match are added, others leave as deleted."""
@@ -227,7 +235,9 @@ class Feed:
                 backlog.append(WatchEvent("ERROR", expired(why).status))
                 return watcher
             for event in missed:
-                watcher.offer(Change(event, self._stamp))
+                change = Change(event, self._stamp)
+                if selection.bucket in self._keys_of(change):
+                    watcher.offer(change)
         self._buckets[selection.bucket][id(watcher)] = watcher
         self._count += 1
         if bookmarks and self._timer is None:
@@ -276,21 +286,25 @@ class Feed:
     def _concerned(self, change: Change) -> list[Watcher]:
         """The watchers of every bucket that the object was in or is in, each once."""
         buckets = self._buckets
-        found = list(buckets[("", "")].values()) if ("", "") in buckets else []
-        if len(buckets) > bool(found):
-            keys: dict[tuple[str, str], None] = {}
-            for obj in (change.new, change.old):
-                if obj is not None:
-                    meta = obj["metadata"]
-                    keys["metadata.namespace", meta.get("namespace", "")] = None
-                    keys["metadata.name", meta["name"]] = None
-                    spec = obj.get("spec")
-                    if spec and spec.get("nodeName"):
-                        keys["spec.nodeName", spec["nodeName"]] = None
-            for key in keys:
-                if key in buckets:
-                    found += buckets[key].values()
-        return found
+        if len(buckets) == 1 and _ALL in buckets:
+            return list(buckets[_ALL].values())
+        return [watcher for key in self._keys_of(change) if key in buckets for watcher in buckets[key].values()]
+
+    def _keys_of(self, change: Change) -> dict[tuple[str, str], None]:
+        keys: dict[tuple[str, str], None] = {_ALL: None}
+        for obj in (change.new, change.old):
+            if obj is not None:
+                meta = obj["metadata"]
+                keys["metadata.namespace", meta.get("namespace", "")] = None
+                keys["metadata.name", meta["name"]] = None
+                spec = obj.get("spec")
+                if spec and spec.get("nodeName"):
+                    keys["spec.nodeName", spec["nodeName"]] = None
+        return keys
+
+    def bookmark(self) -> WatchEvent:
+        """Tells the version up to which every watch has been served."""
+        return self._bookmark(max(self._seen, self._store.delivered))
 
     def _bookmark(self, revision: int, annotations: Mapping[str, str] | None = None) -> WatchEvent:
         meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
@@ -302,7 +316,7 @@ class Feed:
         self._timer = None
         asking = [w for bucket in self._buckets.values() for w in bucket.values() if w.bookmarks]
         if asking:
-            event = self._bookmark(max(self._seen, self._store.delivered))
+            event = self.bookmark()
             self._timer = self.loop.call_later(BOOKMARK_PERIOD, self._send_bookmarks)
             for watcher in asking:
                 watcher.deliver(event)
