@@ -96,8 +96,6 @@ class Pipeline:
             return Response(virtual(request, kind), 201 if request.verb == "create" else 200)
         if kind.resource == "bindings" and request.verb == "create":  # the older way to a Pod's subresource
             request, kind = replace(request, subresource="binding"), preferred("pods")
-        if kind.resource == "bindings" and request.verb == "create":  # the older way to a Pod's subresource
-            request, kind = replace(request, subresource="binding"), preferred("pods")
         if request.subresource not in WHOLE:
             return self._subresource(request, kind)
         if request.verb not in (_part_verbs(request.subresource) if request.subresource else kind.verbs):
