@@ -31,7 +31,7 @@ class ListOptions:
     token: str
     timeout: float
     bookmarks: bool
-    send_initial: bool
+    send_initial: bool | None  # None: not told
 
 
 def list_options(options: Mapping[str, str], *, watch: bool) -> ListOptions:
@@ -46,11 +46,11 @@ def list_options(options: Mapping[str, str], *, watch: bool) -> ListOptions:
         fields=fields,
         resource_version=options.get("resourceVersion", ""),
         match=options.get("resourceVersionMatch", ""),
-        limit=_integer(options, "limit"),
+        limit=max(0, _integer(options, "limit")),
         token=options.get("continue", ""),
         timeout=float(_integer(options, "timeoutSeconds")),
         bookmarks=_boolean(options, "allowWatchBookmarks"),
-        send_initial=_boolean(options, "sendInitialEvents"),
+        send_initial=_boolean(options, "sendInitialEvents") if "sendInitialEvents" in options else None,
     )
     problems = _watch_problems(options, parsed) if watch else _list_problems(options, parsed)
     _refuse("ListOptions", problems)
@@ -76,25 +76,23 @@ def _list_problems(options: Mapping[str, str], parsed: ListOptions) -> list[Fiel
             problems.append(errors.field_forbidden("resourceVersionMatch", why))
     if parsed.token and version not in ("", "0"):
         raise errors.bad_request("specifying resource version is not allowed when using continue")
-    if parsed.limit < 0:
-        problems.append(errors.invalid("limit", parsed.limit, "must be greater than or equal to 0"))
     return problems
 
 
 def _watch_problems(options: Mapping[str, str], parsed: ListOptions) -> list[FieldError]:
+    match = parsed.match
     problems = []
-    if "sendInitialEvents" in options:
-        if parsed.match != "NotOlderThan":
-            why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            problems.append(errors.field_forbidden("resourceVersionMatch", why))
-        if parsed.send_initial and not parsed.bookmarks:
-            why = "sendInitialEvents requires setting allowWatchBookmarks to true"
-            problems.append(errors.field_forbidden("allowWatchBookmarks", why))
-    elif parsed.match:
+    if parsed.send_initial is not None and match != "NotOlderThan":
+        why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        problems.append(errors.field_forbidden("resourceVersionMatch", why))
+    if match and parsed.send_initial is None:
         why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         problems.append(errors.field_forbidden("resourceVersionMatch", why))
-    if parsed.token:
-        problems.append(errors.field_forbidden("continue", "continue is forbidden for watch"))
+    if match not in ("", "NotOlderThan"):
+        problems.append(errors.not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
+    if match and parsed.token:
+        why = "resourceVersionMatch is forbidden when continue is provided"
+        problems.append(errors.field_forbidden("resourceVersionMatch", why))
     return problems
 
 

@@ -181,7 +181,7 @@ class Storage:
         if token:
             revision, start = self._decode_token(token, base)
         elif resource_version not in ("", "0"):
-            wanted = _revision(resource_version)
+            wanted = _list_revision(resource_version)
             self._refuse_future(wanted)
             if match == "Exact" or (limit and not match):
                 revision = wanted
@@ -207,15 +207,17 @@ class Storage:
         selection: Selection,
         *,
         resource_version: str = "",
-        send_initial: bool = False,
+        send_initial: bool | None = None,
         bookmarks: bool = False,
         timeout: float = 0,
     ) -> Any:
         """A watch (`apimachinery.rest.Watch`) of every change after a version.
 
-        Without a version, or with "0", the present objects come first as ADDED; with `send_initial` they do
-        too, and a bookmark ends them.
+        Without a version, or with "0", the present objects come first as ADDED, unless `send_initial` is False; where
+        it is True they do from any version. A bookmark ends them, if the watch asks for bookmarks.
         """
+        if send_initial is False and resource_version in ("", "0"):
+            resource_version = str(self._store.revision)
         if send_initial or resource_version in ("", "0"):
             if resource_version not in ("", "0"):
                 self._refuse_future(_revision(resource_version))
@@ -224,7 +226,7 @@ class Storage:
                 selection,
                 revision=page.revision,
                 initial=page.items,
-                initial_end=send_initial and bookmarks,
+                initial_end=bookmarks,
                 bookmarks=bookmarks,
                 timeout=timeout,
             )
@@ -469,6 +471,14 @@ class Storage:
 
 def without_version(obj: Object) -> Object:
     return with_metadata(obj, resourceVersion=None) if metadata_of(obj).get("resourceVersion") else obj
+
+
+def _list_revision(resource_version: str) -> int:
+    """Of a list: upstream checks it apart, and says 400 (apiserver/pkg/storage/interfaces.go, ValidateListOptions)."""
+    try:
+        return _revision(resource_version)
+    except errors.StatusError as refusal:
+        raise errors.bad_request(f"invalid resource version: {refusal.status['message']}") from None
 
 
 def _revision(resource_version: str) -> int:
