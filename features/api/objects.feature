@@ -56,11 +56,11 @@ Feature: Objects
         | data.color          | blue  |
       Then the request is accepted
       And the ConfigMap "settings" has:
-        | field                      | value                                   |
+        | field                      | value                                       |
         | metadata.uid               | /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ |
-        | metadata.creationTimestamp | /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/       |
-        | metadata.labels.app        | web                                     |
-        | data.color                 | blue                                    |
+        | metadata.creationTimestamp | /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/           |
+        | metadata.labels.app        | web                                         |
+        | data.color                 | blue                                        |
 
     @id:objects.05 @core
     Scenario: A name that is taken cannot be created again
@@ -84,9 +84,9 @@ Feature: Objects
           generateName: settings-
         """
       Then the answer has:
-        | field                 | value                |
+        | field                 | value                   |
         | metadata.name         | /settings-[a-z0-9]{2,}/ |
-        | metadata.generateName | settings-            |
+        | metadata.generateName | settings-               |
 
     @id:objects.07 @core
     Scenario: An update leaves other objects alone
@@ -235,11 +235,11 @@ Feature: Objects
       And there are no Secrets
 
       Examples:
-        | name      | why                        |
-        | Settings  | capitals are not allowed   |
-        | set_tings | underscores are not        |
-        | -settings | it begins with a hyphen    |
-        | settings. | it ends with a dot         |
+        | name      | why                      |
+        | Settings  | capitals are not allowed |
+        | set_tings | underscores are not      |
+        | -settings | it begins with a hyphen  |
+        | settings. | it ends with a dot       |
 
     @id:objects.18 @core
     Scenario: An update that breaks a rule changes nothing

@@ -330,14 +330,20 @@ def _tell_outcome(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest
 
 
 def _judge_miniature(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
-    """The test passes if the scenario failed by an expectation; whatever else happened is not a catch."""
+    """The test passes if the scenario failed by an expectation; whatever else happened is not a catch.
+
+    A miniature that breaks down is none: everything would catch it.
+    """
     from gherkube.drivers.miniatures import blunders
     from gherkube.outcome import Outcome
+    from gherkube.session import WORLD
 
     assert item.miniature is not None
     outcome, reason = item.told(call)
-    if blunders:
-        outcome, reason = Outcome.ERRORED, f"the miniature itself broke: {blunders[0]}"
+    world = item.stash.get(WORLD, None)
+    broken = [line for line in world.driver.exchanges if "(500)" in line] if world is not None else []
+    if blunders or broken:
+        outcome, reason = Outcome.ERRORED, f"the miniature itself broke: {(blunders or broken)[0]}"
     caught = outcome is Outcome.FAILED and call.when != "teardown"
     if caught:
         report.outcome, report.longrepr = "passed", None

@@ -123,7 +123,8 @@ def summary(console: Console, run: Run) -> None:
         _line(console, f"fault: {fault}")
     style, text = VERDICTS[run.exit_code]
     total = len(run.results)
-    console.print(f"\n[{style}]{text}[/] ({total} scenarios, {run.finished - run.started:.1f} s)", highlight=False)
+    took = f"{run.finished - run.started:.1f} s"
+    console.print(f"\n[{style}]{text}[/] ({total} scenarios, {took})", highlight=False, soft_wrap=True)
 
 
 def _line(console: Console, text: str) -> None:
