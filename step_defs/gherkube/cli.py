@@ -172,23 +172,25 @@ def miniatures(
     processes: Annotated[str, typer.Option("-n", "--processes", metavar="N", help="processes, or auto")] = "",
     names: Annotated[bool, typer.Option("--list", help="only list the miniatures")] = False,
     check: Annotated[bool, typer.Option("--check", help="only check that every scenario has a miniature")] = False,
+    tags: Tags = "",
     features: Features = None,
 ) -> int:
     """Hold the suite against faulty references: each fault must be caught by the scenarios meant to."""
     from gherkube.drivers import miniatures as faulty
     from gherkube.runner import run_miniatures
 
-    spec = _spec(features)
+    spec, processes = _spec(features), _processes(processes)
+    _selection(tags)
     if names:
         for one in faulty.all_miniatures():
             print(f"{one.name:<40} {', '.join(one.caught_by):<24} {one.fault}")
         return 0
-    findings = faulty.check(spec)
+    findings = [] if tags else faulty.check(spec)
     for finding in findings:
         print(finding)
     if check:
         return ExitCode.FAULT if findings else 0
-    code = run_miniatures(spec, _processes(processes))
+    code = run_miniatures(spec, processes, tags)
     return ExitCode.FAULT if findings else code
 
 
@@ -199,6 +201,16 @@ def _spec(features: Path | None) -> Spec:
     if not root.is_dir():
         raise Unusable(f"there is no folder {root}")
     return load(root)
+
+
+def _selection(tags: str) -> None:
+    from gherkube.runner import Unusable
+    from gherkube.session import Selection
+
+    try:
+        Selection(tags=tags)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
 
 
 def _processes(text: str) -> str:

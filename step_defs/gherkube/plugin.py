@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -442,5 +443,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if reporter is not None:
             reporter.write_line(f"gherkube: collected, but never run: {', '.join(missing)}", red=True)
     suite = config.stash[SUITE]
-    if suite._driver is not None or config.getoption("numprocesses", None):
+    if suite.opened or config.getoption("numprocesses", None):
+        _sweep(suite)
+
+
+def _sweep(suite: Suite) -> None:
+    """A target that is gone by now is told by the scenarios that met it."""
+    from gherkube.drivers.base import TargetError, Unreachable
+
+    try:
         suite.driver.sweep()
+    except (TargetError, Unreachable) as error:
+        print(f"gherkube: the target could not be swept: {error}", file=sys.stderr)

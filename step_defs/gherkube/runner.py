@@ -237,11 +237,12 @@ class Recorder:
             self.interrupted = True
 
 
-def run_miniatures(spec: Spec, processes: str = "") -> ExitCode:
+def run_miniatures(spec: Spec, processes: str = "", tags: str = "") -> ExitCode:
     """Runs every miniature's scenarios in one pytest session and prints what came of each."""
     arguments = ["-c", str(paths.PACKAGE / "pytest.ini"), "--rootdir", str(spec.root), "-p", "no:cacheprovider"]
     arguments += ["-p", "no:terminal", "--gherkube-features", str(spec.root), "--gherkube-miniatures"]
     arguments += ["-n", processes] if processes else []
+    arguments += [f"--gherkube-tags={tags}"] if tags else []
     judge = MiniatureJudge()
     with own_configuration():
         code = int(pytest.main([*arguments, str(spec.root)], plugins=[judge]))

@@ -83,6 +83,10 @@ class Suite:
             self._driver = open_target(self.target)
         return self._driver
 
+    @property
+    def opened(self) -> bool:
+        return self._driver is not None
+
     @cached_property
     def clauses(self) -> dict[str, Clause]:
         try:
