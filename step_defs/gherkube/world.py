@@ -56,6 +56,7 @@ class World:
         self.options: dict[str, str] = {}  # for the When step's request alone
         self.token: str | None = ADMIN
         self.accept = JSON
+        self.listed: list[tuple[str, Answer]] = []  # what discovery tells ("apps/v1 Deployment"), and the list of it
         self._made: dict[str, None] = {}  # paths of what was created, in order
 
     # Names and objects
@@ -274,6 +275,7 @@ class Watch:
         self._world = world
         self._path = path
         self._options = dict(options)
+        self._accept = world.accept
         self._past: list[Object] = []  # events of the streams before this one
         self._stream: Watching | None = None
         self.refusal: Answer | None = None
@@ -282,7 +284,7 @@ class Watch:
         options = dict(self._options)
         if version is not None:
             options["resourceVersion"] = version
-        begun = self._world.driver.api(self._world.token).watch(self._path, options)
+        begun = self._world.driver.api(self._world.token).watch(self._path, options, self._accept)
         if isinstance(begun, Answer):
             self.refusal = begun
         else:

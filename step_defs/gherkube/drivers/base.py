@@ -84,6 +84,18 @@ class Answer:
         return f"refused as {self.reason or 'nothing that has a reason'} ({self.code}): {self.message[:500]}"
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """One API request as the audit record tells it; `resource` is "configmaps", "deployments/scale"."""
+
+    user: str
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    accepted: bool
+
+
 class Watching(Protocol):
     """A watch under way. `lines` are the complete lines so far, `ended` is true once no more will come."""
 
@@ -133,9 +145,9 @@ class Api:
         self._note(request, answer)
         return answer
 
-    def watch(self, path: str, options: Mapping[str, str]) -> Watching | Answer:
+    def watch(self, path: str, options: Mapping[str, str], accept: str = JSON) -> Watching | Answer:
         """A watch that began, or the answer that refused it."""
-        request = self._request("GET", path, {**options, "watch": "true"}, None, JSON, JSON)
+        request = self._request("GET", path, {**options, "watch": "true"}, None, JSON, accept)
         request.extensions["timeout"] = {**request.extensions.get("timeout", {}), "read": None}
         try:
             response = self._client.send(request, stream=True)
@@ -249,6 +261,18 @@ class Driver(ABC):
     @abstractmethod
     def pass_time(self, seconds: float) -> None:
         """Let time go by; costs nothing where the target has time.skip."""
+
+    def recorded(self) -> list[Recorded]:
+        """The API requests of the scenario, oldest first; where the target has audit.read."""
+        raise NotImplementedError("audit.read")
+
+    def stored(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
+        """An object as the store holds it, None where it does not; where the target has store.read."""
+        raise NotImplementedError("store.read")
+
+    def store_clients(self) -> set[str]:
+        """The components that have asked the store for anything: "apiserver"; where the target has store.read."""
+        raise NotImplementedError("store.read")
 
     def implementation(self) -> dict[str, str]:
         """Who made the system: organization, project, version, url, language; what is not known is left out."""

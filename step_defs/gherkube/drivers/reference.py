@@ -6,6 +6,7 @@ cluster's loop; whoever iterates it moves the loop on.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -13,22 +14,28 @@ import httpx2
 from lightkube.config import models
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
-from refkube.apimachinery.rest import HttpRequest
+from refkube.apimachinery.rest import HttpRequest, Request
 from refkube.cluster import Cluster
+from refkube.engine.loop import Loop
+from refkube.registry.storage import stamp
+from refkube.store.kv import KeyValue, Range, Txn
+from refkube.store.memory import MemoryStore
 
-from gherkube.drivers.base import ADMIN, Api, Driver, Names, Watching
+from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Watching
 
 T = TypeVar("T")
 
+_API_SERVER = ("refkube.apiserver", "refkube.registry", "refkube.admission")
 HOME = "home"
 _STREAM = "gherkube.stream"
+RECORDED = 10_000  # requests that are remembered
 PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
 
 
 class ReferenceDriver(Driver):
     name = "reference"
     target = "reference"
-    declared = capabilities = frozenset({"time.skip"})
+    declared = capabilities = frozenset({"time.skip", "audit.read", "store.read"})
 
     def __init__(self, nodes: int = 0, seed: int = 0) -> None:
         super().__init__()
@@ -43,7 +50,8 @@ class ReferenceDriver(Driver):
     @property
     def cluster(self) -> Cluster:
         if self._cluster is None:
-            self._cluster = Cluster(nodes=self._nodes, seed=self._seed)
+            self._cluster = Cluster(nodes=self._nodes, seed=self._seed, store=ObservedStore)
+            self._cluster.loop.trace.start(RECORDED)
         return self._cluster
 
     def begin(self, scenario: str) -> Names:
@@ -92,6 +100,23 @@ class ReferenceDriver(Driver):
     def pass_time(self, seconds: float) -> None:
         self.cluster.loop.run_for(seconds)
 
+    def recorded(self) -> list[Recorded]:
+        entries = self.cluster.loop.trace.entries()
+        return [_recorded(entry.detail["request"], entry.why) for entry in entries if "request" in entry.detail]
+
+    def stored(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
+        parts = ("registry", group, plural, namespace, name)
+        return self._store.peek("".join(f"/{part}" for part in parts if part))
+
+    def store_clients(self) -> set[str]:
+        return set(self._store.clients)
+
+    @property
+    def _store(self) -> ObservedStore:
+        store = self.cluster.store
+        assert isinstance(store, ObservedStore)
+        return store
+
     def implementation(self) -> dict[str, str]:
         told = {"organization": "gherkube", "project": "refkube", "language": "Python"}
         return {**told, **super().implementation()}
@@ -99,6 +124,48 @@ class ReferenceDriver(Driver):
     def close(self) -> None:
         self._cluster = None
         self._client.close()
+
+
+class ObservedStore(MemoryStore):
+    """A store that notes who asks: `clients` are the components, by the room that the caller's code is in."""
+
+    def __init__(self, loop: Loop):
+        super().__init__(stamp, loop)
+        self.clients: set[str] = set()
+
+    def peek(self, key: str) -> Object | None:
+        """Read without being noted."""
+        found = super().get(key)
+        return None if found is None else found.value
+
+    def get(self, *args: Any, **options: Any) -> KeyValue | None:
+        self._note(sys._getframe(1))
+        return super().get(*args, **options)
+
+    def range(self, *args: Any, **options: Any) -> Range:
+        self._note(sys._getframe(1))
+        return super().range(*args, **options)
+
+    def txn(self, *args: Any, **options: Any) -> Txn:
+        self._note(sys._getframe(1))
+        return super().txn(*args, **options)
+
+    def watch(self, *args: Any, **options: Any) -> Any:
+        self._note(sys._getframe(1))
+        return super().watch(*args, **options)
+
+    def _note(self, caller: Any) -> None:
+        module: str = caller.f_globals["__name__"]
+        if not module.startswith("refkube.store"):
+            self.clients.add("apiserver" if module.startswith(_API_SERVER) else module.removeprefix("refkube."))
+
+
+def _recorded(request: Request, code: str) -> Recorded:
+    resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
+    body = request.body if isinstance(request.body, dict) else {}
+    name = request.name or (body.get("metadata") or {}).get("name", "")
+    user = request.user.name if request.user else ""
+    return Recorded(user, request.verb, resource, request.namespace, name, code.startswith("2"))
 
 
 class Transport(httpx2.BaseTransport):

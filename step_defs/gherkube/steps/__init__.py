@@ -22,7 +22,7 @@ from pytest_bdd import parsers
 
 from gherkube.phrases import TYPES
 
-DOMAINS = ("common", "api", "errors", "patching", "watching", "discovery")
+DOMAINS = ("common", "api", "errors", "patching", "watching", "discovery", "identity", "records")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -58,6 +58,14 @@ def is_refused(world: World, reason: str) -> None:
     require(answer.status.get("code") == answer.code, f"the refusal tells the code {answer.status.get('code')}")
 
 
+@then("the request is refused as {one:Kind} or {other:Kind}")
+def is_refused_either_way(world: World, one: str, other: str) -> None:
+    """
+    Then the request is refused as Unauthorized or Forbidden
+    """
+    is_refused(world, other if world.answer.reason == other else one)
+
+
 @then("the request is refused as Invalid for:")
 def is_invalid_for(world: World, datatable: Table) -> None:
     """
