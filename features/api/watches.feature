@@ -334,6 +334,23 @@ Feature: Watches
         | deleted | a    |
         | added   | b    |
 
+    @id:watches.27 @extended
+    Scenario: A bookmark carries a version, and nothing of any object
+      Given a watch of the Secrets with:
+        | option    | value |
+        | bookmarks | true  |
+        | timeout   | 6     |
+      When these changes are made:
+        | change | object     | metadata.labels.color |
+        | create | Secret "a" | blue                  |
+      Then the watch delivers a bookmark with:
+        | field                    | value     |
+        | kind                     | Secret    |
+        | apiVersion               | v1        |
+        | metadata.resourceVersion | (present) |
+        | metadata.name            | (absent)  |
+        | metadata.labels          | (absent)  |
+
     @id:watches.23 @core
     Scenario: Bookmarks come only to those who ask for them
       When the Secrets are watched with:

@@ -11,7 +11,7 @@ from refkube.apimachinery.rest import WatchEvent
 from refkube.apiserver import options
 from refkube.registry.storage import Storage
 from refkube.registry.watching import Change, Feed, Selection, Watcher
-from refkube.store.kv import Event
+from refkube.store.kv import Event, prefix_end
 
 from gherkube.drivers.miniatures import miniature
 
@@ -172,6 +172,11 @@ def stamps_deletions_with_the_last_change(original: Original, self: Watcher, cha
 @miniature("A bookmark tells the version that the watch began with.", caught_by="watches.22", instead_of=Feed.bookmark)
 def bookmarks_the_beginning(original: Original, self: Feed) -> WatchEvent:
     return self._bookmark(1)
+
+
+@miniature("A bookmark is the last object again.", caught_by="watches.27", instead_of=Feed.bookmark)
+def bookmarks_with_an_object(original: Original, self: Feed) -> WatchEvent:
+    return WatchEvent("BOOKMARK", self._store.range(self._prefix, prefix_end(self._prefix)).kvs[-1].value)
 
 
 @miniature("Bookmarks come unasked.", caught_by="watches.23", instead_of=Feed.open)
