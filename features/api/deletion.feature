@@ -140,7 +140,8 @@ Feature: Deletion
       When the ConfigMap "settings" is updated:
         | field                      | value    |
         | metadata.deletionTimestamp | (absent) |
-      Then the ConfigMap "settings" has:
+      Then the request is accepted
+      And the ConfigMap "settings" has:
         | field                      | value     |
         | metadata.deletionTimestamp | (present) |
 
