@@ -25,6 +25,9 @@ from refkube.client.client import Client
 from refkube.client.events import EventRecorder
 from refkube.client.informer import Informers
 from refkube.controllers.common.context import Context, Factory, Options, Startable
+from refkube.controllers.endpoint import EndpointsController
+from refkube.controllers.endpointslice import EndpointSliceController
+from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from refkube.engine.clock import Clock, VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
@@ -49,7 +52,11 @@ SYSTEM_PRIORITIES = (
 COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
 
 # By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
-CONTROLLERS: dict[str, Factory] = {}
+CONTROLLERS: dict[str, Factory] = {
+    "endpoints-controller": EndpointsController,
+    "endpointslice-controller": EndpointSliceController,
+    "endpointslice-mirroring-controller": EndpointSliceMirroringController,
+}
 
 
 class ApiServer:
