@@ -6,11 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from refkube.api.kinds import by_resource
 from refkube.apimachinery import errors
-from refkube.apimachinery.rest import Request, Response
 from refkube.apiserver import options
-from refkube.apiserver.pipeline import Pipeline
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Page, Storage
 from refkube.registry.watching import Selection
@@ -56,11 +53,9 @@ def allows_any_match(original: Original, *args: Any) -> list[errors.FieldError]:
     return []
 
 
-@miniature("A collection that is not served is empty.", caught_by="lists.08", instead_of=Pipeline._handle)
-def lists_what_is_not_served(original: Original, self: Pipeline, request: Request) -> Response:
-    if request.verb == "list" and by_resource(request.group, request.version, request.resource) is None:
-        return Response({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []})
-    return original(self, request)
+@miniature("What is not served is a bad request.", caught_by="lists.08", instead_of=errors.unknown_path)
+def takes_unknown_paths_for_mistakes(original: Original) -> errors.StatusError:
+    return errors.bad_request("no such resource")
 
 
 @miniature("A chunk begins again with the last object.", caught_by="lists.09", instead_of=Storage._encode_token)
