@@ -81,7 +81,7 @@ Feature: Lists
       And the answer has the version of "then"
 
     @id:lists.05 @core
-    Scenario Outline: A version that is yet to come cannot be listed, <match> or not
+    Scenario Outline: A version that is yet to come cannot be listed with the match <match>
       Given a Secret "a"
       When the Secrets are listed with:
         | option        | value        |
