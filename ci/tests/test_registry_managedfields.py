@@ -344,20 +344,20 @@ def test_a_null_removes_a_value_and_leaves_a_map() -> None:
         ({**config_map(), "apiVersion": "v2"}, 400, "invalid object type: /v2, Kind=ConfigMap"),
         (
             pod(container("a"), container("a")),
-            500,
+            400,
             "failed to create typed patch object (/p; /v1, Kind=Pod): "
             '.spec.containers: duplicate entries for key [name="a"]',
         ),
         (
             pod(container("a", x=1, y=2)),
-            500,
+            400,
             "failed to create typed patch object (/p; /v1, Kind=Pod): errors:\n"
             '  .spec.containers[name="a"].x: field not declared in schema\n'
             '  .spec.containers[name="a"].y: field not declared in schema',
         ),
         (
             pod({"image": "i"}),
-            500,
+            400,
             "failed to create typed patch object (/p; /v1, Kind=Pod): .spec.containers: element 0: "
             'associative list with keys has an element that omits all key fields ["name"] '
             "(and doesn't have default values for any key fields)",

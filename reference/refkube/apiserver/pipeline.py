@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from refkube.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
@@ -215,7 +216,7 @@ class Pipeline:
 
     def _applying(self, request: Request, kind: Kind, asked: WriteOptions) -> Callable[[Object | None], Object]:
         applied = self._decode(request.body, request, kind, asked, default=False, fill=False)
-        self._same_name(applied, request)
+        self._same_name(applied, request, may_lack=True)
         node = schema.schema_of(storage_kind(kind))
 
         def apply(old: Object | None) -> Object:
@@ -233,8 +234,7 @@ class Pipeline:
                 schema=node,
                 reset=_vain(request, kind),
             )
-            stored = storage_kind(kind)
-            return defaults.default(stored.group, stored.kind, new)
+            return _defaulted(new, storage_kind(kind))
 
         return apply
 
@@ -343,8 +343,7 @@ class Pipeline:
         if kind.namespaced and request.namespace and not namespace_of(obj) and fill:
             obj = {**obj, "metadata": {**obj["metadata"], "namespace": request.namespace}}
         obj = to_storage(obj, kind)
-        stored = storage_kind(kind)
-        return defaults.default(stored.group, stored.kind, obj) if default else obj
+        return _defaulted(obj, storage_kind(kind)) if default else obj
 
     def _object(self, body: Any, kind: str) -> Object:
         if isinstance(body, dict):
@@ -365,8 +364,12 @@ class Pipeline:
             raise errors.bad_request(f"{request.resource} cannot be handled as given: {why}")
         request.warnings += [field for field in unknown if field not in request.warnings]
 
-    def _same_name(self, obj: Object, request: Request) -> None:
+    def _same_name(self, obj: Object, request: Request, *, may_lack: bool = False) -> None:
+        """Errors: 400, as handlers/rest.go checkName."""
         name = name_of(obj)
+        if not name and not may_lack:
+            why = f"the name of the object ({request.name} based on URL) was undeterminable: name must be provided"
+            raise errors.bad_request(why)
         if name and name != request.name:
             raise errors.bad_request(
                 f"the name of the object ({name}) does not match the name on the URL ({request.name})"
@@ -445,6 +448,18 @@ class Pipeline:
         "delete": _delete,
         "deletecollection": _delete_collection,
     }
+
+
+def _defaulted(obj: Object, kind: Kind) -> Object:
+    """With its defaults, and with a spec, if an empty one, where the type has one: in Go it cannot be missing."""
+    if "spec" not in obj and _has_spec(kind):
+        obj = {**obj, "spec": {}}
+    return defaults.default(kind.group, kind.kind, obj)
+
+
+@cache
+def _has_spec(kind: Kind) -> bool:
+    return "spec" in schema.schema_of(kind).fields
 
 
 class Mapped:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from refkube.api.validation.services import cluster_ips, is_externally_accessible, needs_health_check
-from refkube.apimachinery import errors
+from refkube.apimachinery import errors, names
 from refkube.apimachinery.errors import FieldError, invalid
 from refkube.apimachinery.meta import Object, get_path, is_terminating, labels_of
 from refkube.engine.clock import rfc3339
@@ -176,7 +176,8 @@ class ServiceAllocator:
         """Of the ServiceCIDRs that are ready and stay."""
         objects = [kv.value for kv in self.store.range(RANGES, prefix_end(RANGES)).kvs]
         usable = [obj for obj in objects if not is_terminating(obj) and _is_ready(obj)]
-        return [ip_network(text) for obj in usable for text in obj["spec"].get("cidrs") or ()] or self._configured
+        texts = (text for obj in usable for text in obj["spec"].get("cidrs") or ())
+        return [ip_network(text) for text in texts if not names.is_cidr(text)] or self._configured
 
     def in_range(self, ip: str) -> bool:
         """Whether a Service may have the address: not a network's own, nor that of broadcast."""

@@ -67,7 +67,7 @@ def track(
     own = (manager or "unknown", UPDATE, api_version, subresource)
     for entry in base or ():
         fields = entry["fieldsV1"]
-        if entry["manager"] == own[0] and entry["operation"] == UPDATE and _identity(entry) == own:
+        if entry.get("manager", "") == own[0] and entry["operation"] == UPDATE and _identity(entry) == own:
             mine = entry
             continue
         left = fieldset.difference(fieldset.difference(fields, changed), removed)
@@ -380,7 +380,8 @@ def _refuse_unfit(live: Object | None, applied: Object, api_version: str, shape:
     if unfit:
         told = unfit[0] if len(unfit) == 1 else "\n  ".join(["errors:", *unfit])
         name = f"{namespace_of(applied)}/{name_of(applied)}; {gvk}"
-        raise errors.status_error(500, "", f"failed to create typed patch object ({name}): {told}")
+        # upstream answers 500 here, though it is the client's mistake
+        raise errors.bad_request(f"failed to create typed patch object ({name}): {told}")
 
 
 def _unfit(value: Any, shape: Shape, path: str = "") -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from refkube.api.kinds import Kind
 from refkube.api.resources import quality_of_service
 from refkube.api.validation import pod
 from refkube.apimachinery.errors import FieldError
-from refkube.apimachinery.meta import Object, get_path, metadata_of, name_of, namespace_of, with_metadata
+from refkube.apimachinery.meta import Object, get_path, labels_of, metadata_of, name_of, namespace_of, with_metadata
 from refkube.registry.allocators import bring_in_line
 
 Fields = Mapping[str, Any]
@@ -226,7 +226,10 @@ class NamespaceStrategy(Strategy):
         finalizers = spec.get("finalizers") or []
         if "kubernetes" not in finalizers:
             finalizers = [*finalizers, "kubernetes"]
-        return {**obj, "spec": {**spec, "finalizers": finalizers}, "status": {"phase": "Active"}}
+        obj = {**obj, "spec": {**spec, "finalizers": finalizers}, "status": {"phase": "Active"}}
+        # its defaults could not know a generated name
+        labels = {**labels_of(obj), "kubernetes.io/metadata.name": name_of(obj)}
+        return obj if labels == labels_of(obj) else with_metadata(obj, labels=labels)
 
     def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
         if subresource == "finalize":
@@ -323,7 +326,9 @@ class JobStrategy(Workload):
         uid = "batch.kubernetes.io/controller-uid"
         selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), uid: meta["uid"]}}
         template = {**template, "metadata": {**metadata_of(template), "labels": labels}}
-        return {**obj, "spec": {**spec, "selector": selector, "template": template}}
+        if not meta.get("labels"):
+            meta = {**meta, "labels": labels}  # to upstream a default, which whoever reads a Job finds there
+        return {**obj, "metadata": meta, "spec": {**spec, "selector": selector, "template": template}}
 
     def fields(self, obj: Object) -> Mapping[str, str]:
         return {**super().fields(obj), "status.successful": str(get_path(obj, "status", "succeeded", default=0))}
