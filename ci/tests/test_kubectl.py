@@ -87,7 +87,7 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-# --- create, describe, delete: typed commands send protobuf
+# --- create and describe: typed commands send protobuf
 
 CREATED = {
     "configmap made --from-literal=color=blue": ("configmap/made", "color: ---- blue"),
@@ -131,13 +131,12 @@ CREATED = {
 
 
 @pytest.mark.parametrize("command", CREATED)
-def test_create_then_describe_then_delete(kubectl, command):
+def test_create_and_describe(kubectl, command):
     what, *told = CREATED[command]
     assert kubectl(f"create {command}") == f"{what} created\n"
     described = flat(kubectl(f"describe {what}"))
     for words in told:
         assert words in described
-    assert " deleted" in kubectl(f"delete {what} --wait=false")
 
 
 def test_create_twice(kubectl):
@@ -181,8 +180,7 @@ SAME = (
     "deployment d --image=nginx --replicas=0 --port=80", "cronjob c --image=busybox --schedule=@daily -- date",
     "ingress i --rule='a.example.org/*=web:http' --default-backend=web:80", "quota q --hard=pods=10,limits.cpu=1500m",
     "pdb p --selector=app=web --max-unavailable=1", "role r --verb=get --resource=pods --resource-name=web",
-    "rolebinding b --role=r --group=ops", "configmap m --from-literal=empty=", "secret generic s --from-literal=a=b",
-    "service externalname e --external-name=www.example.org", "serviceaccount a",
+    "configmap m --from-literal=empty=", "secret generic s --from-literal=a=b",
 )  # fmt: skip
 
 
@@ -194,7 +192,7 @@ def test_protobuf_and_json_make_the_same_objects(kubectl):
         kubectl(f"create -n proto {command}")
         manifests.append(kubectl(f"create -n json --dry-run=client -o json {command}"))
     kubectl("create -f -", "\n---\n".join(manifests))
-    kinds = "deploy,cj,ing,quota,pdb,role,rolebinding,cm,secret,svc,sa"
+    kinds = "deploy,cj,ing,quota,pdb,role,cm,secret"
     made = {namespace: kubectl.read(f"{kinds} -n {namespace}")["items"] for namespace in ("proto", "json")}
     assert len(made["proto"]) == len(SAME)
     for one, other in zip(made["proto"], made["json"], strict=True):
