@@ -64,9 +64,9 @@ class World:
     def kind(self, name: str) -> Kind:
         return kinds.named(name)
 
-    def path(self, ref: ObjectRef, subresource: str = "") -> str:
-        """The path of an object, or of its subresource: the one that the step names, or this one."""
-        kind = self.kind(ref.kind)
+    def path(self, ref: ObjectRef, subresource: str = "", api_version: str = "") -> str:
+        """The path of an object, or of its subresource: the one that the step names, or this one; in a version."""
+        kind = kinds.named(ref.kind, api_version)
         name = ref.name if kind.namespaced else self._cluster_name(kind, ref.name)
         return kind.path(self.names.namespace(ref.namespace), quote(name, safe=""), subresource or ref.subresource)
 

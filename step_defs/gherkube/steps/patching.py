@@ -217,4 +217,4 @@ def _applied(world: World, docstring: str) -> tuple[str, Any]:
         raise Misused("what is applied needs a kind and a name")
     kind = kinds.named(str(manifest.get("kind")), str(manifest.get("apiVersion", "")))
     ref = ObjectRef(kind.kind, manifest["metadata"]["name"], manifest["metadata"].get("namespace", ""))
-    return world.path(ref), world.outgoing(manifest)
+    return world.path(ref, api_version=kind.api_version), world.outgoing(manifest)
