@@ -8,11 +8,11 @@ trigger.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from heapq import merge
 from math import ceil
 from typing import NamedTuple
 
-from sortedcontainers import SortedDict
+from sortedcontainers import SortedKeyList
 
 from refkube.apimachinery.errors import StatusError
 from refkube.apimachinery.meta import Object, annotations_of, condition_is_true, key_of, labels_of
@@ -25,6 +25,7 @@ from refkube.controllers.common.membership import Membership, Port
 MANAGED_BY, MANAGER = "endpoints.kubernetes.io/managed-by", "endpoint-controller"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 CAPACITY = 1000
+AT_ONCE = 100  # addresses; to write more takes time, so changes are gathered for a millisecond each
 
 Ports = tuple[Port, ...]
 
@@ -34,9 +35,9 @@ class Entry(NamedTuple):
     ready: bool
     address: Object
 
-    @property
-    def order(self) -> tuple[str, str]:
-        return self.address["ip"], self.address["targetRef"]["uid"]
+
+def _order(address: Object) -> tuple[str, str]:
+    return address["ip"], address["targetRef"]["uid"]
 
 
 class Addresses:
@@ -44,10 +45,13 @@ class Addresses:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
-        self._groups: dict[Ports, tuple[SortedDict, SortedDict]] = {}
+        self._groups: dict[Ports, tuple[SortedKeyList, SortedKeyList]] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def put(self, key: str, entry: Entry | None) -> bool:
         """Set or remove a Pod's address; whether that changed anything."""
@@ -56,13 +60,14 @@ class Addresses:
             return False
         if old is not None:
             group = self._groups[old.ports]
-            del group[old.ready][old.order], self._entries[key]
+            group[old.ready].remove(old.address)
+            del self._entries[key]
             if not group[0] and not group[1]:
                 del self._groups[old.ports]
         if entry is not None:
             self._entries[key] = entry
-            group = self._groups.setdefault(entry.ports, (SortedDict(), SortedDict()))
-            group[entry.ready][entry.order] = entry.address
+            group = self._groups.setdefault(entry.ports, (SortedKeyList(key=_order), SortedKeyList(key=_order)))
+            group[entry.ready].add(entry.address)
         return True
 
     def subsets(self) -> list[Object]:
@@ -81,8 +86,7 @@ class Addresses:
         for field, ready in (("addresses", True), ("notReadyAddresses", False)):
             parts = [self._groups[group][ready] for group in groups]
             if any(parts):
-                one = parts[0] if len(parts) == 1 else SortedDict(chain.from_iterable(part.items() for part in parts))
-                subset[field] = list(one.values())
+                subset[field] = list(parts[0] if len(parts) == 1 else merge(*parts, key=_order))
         if ports:
             told = (port.as_object().items() for port in sorted(ports))
             subset["ports"] = [{field: value for field, value in port if value} for port in told]
@@ -114,6 +118,8 @@ class _Known:
     def __init__(self) -> None:
         self.addresses = Addresses()
         self.version = 0  # of the object as last written
+        self.changed = False  # since then
+        self.not_before = 0.0  # when it may be written again
 
 
 class EndpointsController:
@@ -122,6 +128,7 @@ class EndpointsController:
     def __init__(self, context: Context):
         self._client = context.client
         self._events = context.events
+        self._now = context.loop.now
         self._known: dict[str, _Known] = {}
         self._written: dict[str, Object] = {}
         self._endpoints = context.informers.of("endpoints")
@@ -148,18 +155,19 @@ class EndpointsController:
             return
         known = self._known.setdefault(key, _Known())
         whole, pods = self._members.take(service)
-        changed = whole
+        known.changed |= whole
         for pod_key, pod in pods.items():
-            changed |= known.addresses.put(pod_key, _entry(service, pod))
+            known.changed |= known.addresses.put(pod_key, _entry(service, pod))
         if whole:
             for pod_key in [pod_key for pod_key in known.addresses if pod_key not in pods]:
                 known.addresses.put(pod_key, None)
-        if changed:
-            try:
-                self._write(key, service, known)
-            except (StatusError, OSError):
-                self._members.forget(key)
-                raise
+        now = self._now()
+        if known.changed and now < known.not_before:
+            self._controller.add_after(key, known.not_before - now)
+        elif known.changed:
+            self._write(key, service, known)
+            known.changed = False
+            known.not_before = now + max(0, len(known.addresses) - AT_ONCE) * 1e-3
 
     def _write(self, key: str, service: Object, known: _Known) -> None:
         current = self._current(key, known)
@@ -227,7 +235,7 @@ class EndpointsController:
         key = key_of(endpoints)
         known = self._known.get(key)
         if known is not None and int(endpoints["metadata"]["resourceVersion"]) > known.version:
-            self._members.forget(key)
+            self._members.look_again(key)
             self._controller.add(key)
         elif known is None and labels_of(endpoints).get(MANAGED_BY) == MANAGER:
             self._controller.add(key)
@@ -236,7 +244,7 @@ class EndpointsController:
         key = key_of(endpoints)
         self._written.pop(key, None)
         if key in self._known:
-            self._members.forget(key)
+            self._members.look_again(key)
             self._controller.add(key)
 
 

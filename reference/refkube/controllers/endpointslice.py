@@ -204,7 +204,6 @@ class EndpointSliceController:
             self._bring_about(key, service, known)
         except (StatusError, OSError) as problem:
             known.built = False
-            self._members.forget(key)
             why = f"Error updating Endpoint Slices for Service {key}: {problem}"
             self._events.event(service, WARNING, "FailedToUpdateEndpointSlices", why)
             raise
@@ -219,7 +218,7 @@ class EndpointSliceController:
             by_family.setdefault(obj.get("addressType", ""), []).append(obj)
         known.packings = {family: Packing(self._limit, objs) for family, objs in by_family.items()}
         known.built = True
-        self._members.forget(key)
+        self._members.look_again(key)
         return True
 
     def _bring_about(self, key: str, service: Object, known: _Known) -> None:

@@ -27,7 +27,15 @@ from refkube.api.validation.common import (
 )
 from refkube.api.validation.objectmeta import Rules, name_is_dns1035_label, validate_immutable, validate_labels
 from refkube.apimachinery import names
-from refkube.apimachinery.errors import duplicate, field_forbidden, invalid, not_supported, required, too_many
+from refkube.apimachinery.errors import (
+    FieldError,
+    duplicate,
+    field_forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_many,
+)
 from refkube.apimachinery.meta import Object, annotations_of
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -36,6 +44,11 @@ MAX_AFFINITY_SECONDS = 86400
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 _ONCE_SET = "may not change once set"
+
+# Addresses (of "") and endpoints (of their type) found right, by identity: the one that changes is written together
+# with all the others, which are as they were.
+_right: dict[tuple[int, str], Object] = {}
+_REMEMBERED = 65536
 
 
 def _service(service: Object) -> Errors:
@@ -279,7 +292,8 @@ def _endpoints(endpoints: Object) -> Errors:
             yield required(path, "must specify `addresses` or `notReadyAddresses`")
         for key in ("addresses", "notReadyAddresses"):
             for number, address in enumerate(subset.get(key) or ()):
-                yield from _address(address, f"{path}.{key}[{number}]")
+                if _right.get((id(address), "")) is not address:
+                    yield from _remembered(address, "", _address(address, f"{path}.{key}[{number}]"))
         ports = subset.get("ports") or ()
         for number, port in enumerate(ports):
             here = f"{path}.ports[{number}]"
@@ -300,7 +314,7 @@ def _address(address: Object, path: str) -> Errors:
     if address.get("hostname"):
         yield from each(address["hostname"], f"{path}.hostname", names.is_dns1123_label)
     if "nodeName" in address:
-        yield from each(address["nodeName"], f"{path}.nodeName", names.is_dns1123_subdomain)
+        yield from each(address["nodeName"], f"{path}.nodeName", _node_faults)
 
 
 def _endpoint_slice(piece: Object) -> Errors:
@@ -311,7 +325,8 @@ def _endpoint_slice(piece: Object) -> Errors:
         yield too_many("endpoints", len(endpoints), 1000)
         endpoints = ()
     for index, endpoint in enumerate(endpoints):
-        yield from _endpoint(endpoint, kind, f"endpoints[{index}]")
+        if _right.get((id(endpoint), kind)) is not endpoint:
+            yield from _remembered(endpoint, kind, _endpoint(endpoint, kind, f"endpoints[{index}]"))
     ports = piece.get("ports") or ()
     if len(ports) > 20000:
         yield too_many("ports", len(ports), 20000)
@@ -358,6 +373,15 @@ def _endpoint(endpoint: Object, kind: str, path: str) -> Errors:
             if any(other.get("name", "") == name for other in targets[:index]):
                 yield duplicate(here, name)
             yield from each(name, here, check)
+
+
+def _remembered(part: Object, kind: str, faults: Errors) -> list[FieldError]:
+    found = list(faults)
+    if not found:
+        if len(_right) >= _REMEMBERED:
+            _right.clear()
+        _right[id(part), kind] = part
+    return found
 
 
 @lru_cache(maxsize=65536)

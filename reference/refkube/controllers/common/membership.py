@@ -15,6 +15,7 @@ from refkube.client.informer import Informer, by_namespace
 from refkube.controllers.common.context import Context
 
 HEADLESS = "service.kubernetes.io/headless"
+_NONE: set[str] = set()
 
 
 class Port(NamedTuple):
@@ -49,15 +50,18 @@ class Membership:
     def take(self, service: Object) -> tuple[bool, dict[str, Object | None]]:
         """Whether everything must be looked at; the Pods to look at, None for those that are not the Service's."""
         meta, selector = service["metadata"], service["spec"]["selector"].items()
-        keys = self._pending.pop(f"{meta['namespace']}/{meta['name']}", None)
+        keys = self._pending.pop(f"{meta['namespace']}/{meta['name']}", _NONE)
         if keys is None:
             found = self.pods.indexed("namespace", meta["namespace"])
             return True, {key: pod for key, pod in found.items() if selector <= labels_of(pod).items()}
         pods = {key: self.pods.get(key) for key in keys}
         return False, {key: pod if pod and selector <= labels_of(pod).items() else None for key, pod in pods.items()}
 
+    def look_again(self, key: str) -> None:
+        """At everything, the next time."""
+        self._pending[key] = None
+
     def forget(self, key: str) -> None:
-        """Look at everything the next time."""
         self._pending.pop(key, None)
 
     def note(self, service_key: str, pod_key: str) -> None:
