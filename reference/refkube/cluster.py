@@ -6,7 +6,7 @@ component may know of others is what it gets as arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from refkube.apimachinery.rest import Handle, HttpRequest, HttpResponse, UserInf
 from refkube.apiserver.authentication import ADMIN, Authenticator
 from refkube.apiserver.authorization import Authorizer
 from refkube.apiserver.http import Front
-from refkube.apiserver.pipeline import Pipeline
+from refkube.apiserver.kubernetesservice import KubernetesService
+from refkube.apiserver.pipeline import Pipeline, system_user
 from refkube.apiserver.reviews import Reviews
 from refkube.client.client import Client
-from refkube.client.events import EventRecorder
+from refkube.client.events import WARNING, EventRecorder
 from refkube.client.informer import Informers
 from refkube.controllers.common.context import Context, Factory, Options, Startable
 from refkube.controllers.endpoint import EndpointsController
@@ -33,6 +34,7 @@ from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.node_status import Machine
+from refkube.registry.allocators import Repair
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Storage, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
@@ -70,8 +72,11 @@ class ApiServer:
         users: Mapping[str, UserInfo],
         signing_key: bytes | None = None,
         components: Mapping[str, Callable[[], str | None]] | None = None,
+        service_ranges: Sequence[str] = ("10.96.0.0/12",),
+        node_ports: tuple[int, int] = (30000, 32767),
+        advertise: tuple[str, int] = ("172.18.0.2", 6443),
     ):
-        self.registry = Registry(store, loop, ids)
+        self.registry = Registry(store, loop, ids, service_ranges, node_ports)
         self.tokens = Tokens(loop.now, ISSUER, signing_key)
         self._users = users
         authorizer = Authorizer()
@@ -85,6 +90,22 @@ class ApiServer:
         self.handle: Handle = self.pipeline.handle
         authenticator = Authenticator(users, self._account)
         self.front = Front(self.pipeline, authenticator, lambda: self.tokens.public_jwk, ISSUER)
+        client = Client(self.handle, system_user("apiserver", "system:masters"), "kube-apiserver")
+        self._service = KubernetesService(client, loop, service_ranges, *advertise)
+        warn = EventRecorder(client, loop, "ipallocator-repair-controller").event
+        self._repair = Repair(
+            self.registry.allocator, loop, lambda about, reason, message: warn(about, WARNING, reason, message)
+        )
+
+    def start(self) -> None:
+        """Make what every API server makes for itself, and keep it (poststart hooks); its namespace must exist."""
+        self._service.start()
+        self._repair.start()
+
+    def close(self) -> None:
+        self._service.stop()
+        self._repair.stop()
+        self.registry.close()
 
     def _storage(self, resource: str) -> Storage:
         return self.registry.storage(preferred(resource))
@@ -188,6 +209,7 @@ class Cluster:
         self.registry = self.apiserver.registry
         self.handle = self.apiserver.handle
         self._bootstrap()
+        self.apiserver.start()
         self.registry.start_compaction()
         names = controllers if not isinstance(controllers, bool) else CONTROLLERS if controllers else ()
         self.manager = ControllerManager(
@@ -217,7 +239,7 @@ class Cluster:
         for kubelet in self.kubelets:
             kubelet.stop()
         self.manager.stop()
-        self.registry.close()
+        self.apiserver.close()
         self.store.close()
 
     def _bootstrap(self) -> None:
