@@ -6,12 +6,19 @@ component may know of others is what it gets as arguments.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from refkube.admission.chain import Chain
+from refkube.admission.chain import Chain, Plugin
+from refkube.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
 from refkube.admission.plugins.namespacelifecycle import NamespaceLifecycle
+from refkube.admission.plugins.priority import Priority
+from refkube.admission.plugins.serviceaccount import ServiceAccount
+from refkube.admission.plugins.taintnodesbycondition import TaintNodesByCondition
 from refkube.api.kinds import preferred
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object
@@ -25,10 +32,12 @@ from refkube.apiserver.reviews import Reviews
 from refkube.client.client import Client
 from refkube.client.events import WARNING, EventRecorder
 from refkube.client.informer import Informers
+from refkube.cloudprovider import LoadBalancers, SimulatedCloud
 from refkube.controllers.common.context import Context, Factory, Options, Startable
 from refkube.controllers.endpoint import EndpointsController
 from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from refkube.controllers.service import ServiceController
 from refkube.engine.clock import Clock, VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
@@ -38,7 +47,9 @@ from refkube.registry.allocators import Repair
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Storage, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
+from refkube.registry.watching import Selection
 from refkube.serviceaccount.tokens import Tokens
+from refkube.serving.credentials import new_authority
 from refkube.store.kv import Store, StoreError
 from refkube.store.memory import MemoryStore
 from refkube.store.sqlite import SqliteStore
@@ -58,6 +69,7 @@ CONTROLLERS: dict[str, Factory] = {
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
+    "service-lb-controller": ServiceController,
 }
 
 
@@ -80,8 +92,7 @@ class ApiServer:
         self.tokens = Tokens(loop.now, ISSUER, signing_key)
         self._users = users
         authorizer = Authorizer()
-        namespaces = self._storage("namespaces")
-        chain = Chain([NamespaceLifecycle(lambda name: _found(namespaces, name))])
+        chain = Chain(self._plugins(ids))
         healthy = components if components is not None else dict.fromkeys(COMPONENTS, _healthy)
         reviews = Reviews(authorizer, self.tokens, self.proven, healthy)
         self.pipeline = Pipeline(
@@ -109,6 +120,18 @@ class ApiServer:
 
     def _storage(self, resource: str) -> Storage:
         return self.registry.storage(preferred(resource))
+
+    def _plugins(self, ids: Ids) -> list[Plugin]:
+        """Admission in upstream's order (pkg/kubeapiserver/options/plugins.go)."""
+        namespaces, accounts = self._storage("namespaces"), self._storage("serviceaccounts")
+        classes = self._storage("priorityclasses.scheduling.k8s.io")
+        return [
+            NamespaceLifecycle(lambda name: _found(namespaces, name)),
+            ServiceAccount(lambda namespace, name: _found(accounts, name, namespace), ids.suffix),
+            TaintNodesByCondition(),
+            Priority(lambda name: _found(classes, name), lambda: _all(classes)),
+            DefaultTolerationSeconds(),
+        ]
 
     def _subresources(self, loop: Loop, ids: Ids) -> dict[tuple[str, str], Subresource]:
         scale, binding = Scale(), Binding(loop)
@@ -142,7 +165,9 @@ class ApiServer:
             if role in about:
                 namespace = "" if role == "node" else about["namespace"]
                 found = _found(self._storage(resource), about[role]["name"], namespace)
-                if found is None or found["metadata"]["uid"] != about[role]["uid"]:
+                if found is None or about[role].get("uid", found["metadata"]["uid"]) != found["metadata"]["uid"]:
+                    return False
+                if "token" in about[role] and _token_of(found) != about[role]["token"]:
                     return False
         return True
 
@@ -198,13 +223,24 @@ class Cluster:
         on_error: Callable[[BaseException, str], None] | None = None,
         controllers: bool | Collection[str] = True,
         options: Options | None = None,
+        cloud: LoadBalancers | None = None,
     ):
+        self.cloud = cloud or SimulatedCloud()
+        options = replace(options or Options(), cloud=self.cloud)
         self.loop = Loop(clock or VirtualClock(), on_error=on_error)
         self.ids = Ids(seed)
         self.store = store(self.loop) if store else MemoryStore(stamp, self.loop)
         self.admin_token = "admin"
         known = users if users is not None else {self.admin_token: ADMIN}
-        self.apiserver = ApiServer(self.store, self.loop, self.ids, known, signing_key)
+        self.apiserver = ApiServer(
+            self.store,
+            self.loop,
+            self.ids,
+            known,
+            signing_key,
+            service_ranges=options.service_cluster_ip_range.split(","),
+            node_ports=options.service_node_port_range,
+        )
         self.apiserver.front.on_bug = None if on_error is None else lambda bug: on_error(bug, "apiserver")
         self.registry = self.apiserver.registry
         self.handle = self.apiserver.handle
@@ -213,7 +249,7 @@ class Cluster:
         self.registry.start_compaction()
         names = controllers if not isinstance(controllers, bool) else CONTROLLERS if controllers else ()
         self.manager = ControllerManager(
-            lambda user, agent: Client(self.handle, user, agent), self.loop, names, options or Options()
+            lambda user, agent: Client(self.handle, user, agent), self.loop, names, options
         )
         self.manager.start()
         self.kubelets = [self._kubelet(number) for number in range(1, nodes + 1)]
@@ -286,6 +322,20 @@ def _found(storage: Storage, name: str, namespace: str = "") -> Object | None:
         return storage.get(namespace, name).value
     except errors.StatusError:
         return None
+
+
+def _all(storage: Storage) -> list[Object]:
+    everything = Selection("", None, None, storage.strategy.fields)
+    return [kv.value for kv in storage.list(everything).items]
+
+
+def _token_of(secret: Object) -> str:
+    return b64decode((secret.get("data") or {}).get("token", "")).decode(errors="replace")
+
+
+@cache
+def _root_ca(now: float) -> str:
+    return new_authority(now).decode()
 
 
 def _service_account(namespace: str, name: str) -> UserInfo:

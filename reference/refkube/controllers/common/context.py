@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from refkube.client.client import Client
 from refkube.client.events import EventRecorder
 from refkube.client.informer import Informers
+from refkube.cloudprovider import LoadBalancers
 from refkube.engine.loop import Loop
 
 
@@ -41,7 +42,8 @@ class Options:
     max_endpoints_per_slice: int = 100
     mirroring_max_endpoints_per_subset: int = 1000
     service_repair_interval: float = 180.0
-    extra: dict[str, Any] = field(default_factory=dict)  # parts that are injected: a cloud, a provisioner ...
+    cloud: LoadBalancers | None = None  # without one Services of type LoadBalancer wait for another's
+    extra: dict[str, Any] = field(default_factory=dict)  # parts that are injected: a provisioner ...
 
 
 @dataclass(frozen=True)
