@@ -147,6 +147,41 @@ DOCUMENTS = (
     "//", "/swagger.json", "/logs", "/debug/pprof",
 )  # fmt: skip
 
+# Of kinds whose rules leave little to chance; a namespace is filled in.
+SAMPLES = """
+{apiVersion: v1, kind: Event, involvedObject: {kind: Pod, name: a, namespace: NAMESPACE}, reason: Began, type: Normal}
+---
+{apiVersion: events.k8s.io/v1, kind: Event, regarding: {kind: Pod, name: a, namespace: NAMESPACE}, reason: Began,
+ type: Warning, action: Beginning, reportingController: example.com/c, reportingInstance: c-1,
+ eventTime: "2026-01-01T00:00:00.000000Z"}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, ports: [{name: http, port: 80}],
+ endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}, targetRef: {kind: Pod, name: a}}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, roleRef: {kind: Role, name: a},
+ subjects: [{kind: User, name: jane}, {kind: ServiceAccount, name: a, namespace: default}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, roleRef: {kind: ClusterRole, name: a},
+ subjects: [{kind: Group, name: all}]}
+---
+{apiVersion: networking.k8s.io/v1, kind: IngressClass, spec: {controller: example.com/c}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, spec: {rules: [{host: a.example, http: {paths: [
+ {path: /, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}]}}
+---
+{apiVersion: v1, kind: PodTemplate, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: b}]}}}
+---
+{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, spec: {attacher: example.com, nodeName: a,
+ source: {persistentVolumeName: a}}}
+---
+{apiVersion: policy/v1, kind: PodDisruptionBudget, spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}}
+---
+{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment,
+ name: a, apiVersion: apps/v1}, metrics: [{type: Resource, resource: {name: memory, target: {type: Utilization,
+ averageUtilization: 50}}}, {type: Pods, pods: {metric: {name: q}, target: {type: AverageValue, averageValue: 1k}}}],
+ behavior: {scaleDown: {stabilizationWindowSeconds: 60}}}}
+"""
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -484,7 +519,8 @@ class Generator:
             meta["finalizers"] = ["example.com/f"]
         if namespace and self._rarely(0.5):
             meta["namespace"] = namespace
-        return {**obj, "apiVersion": api_version, "kind": kind, "metadata": meta}
+        obj = {**obj, "apiVersion": api_version, "kind": kind, "metadata": meta}
+        return orjson.loads(_dumped(obj).replace(b'"NAMESPACE"', orjson.dumps(namespace or "default")))
 
     def _name(self) -> str:
         return self._pick("abcdefgh") + str(self.chance.randrange(30))
@@ -614,8 +650,8 @@ def _dumped(obj: Any) -> bytes:
 
 def _manifests() -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
-    for file in sorted(MANIFESTS.glob("*.yaml")):
-        for obj in yaml.safe_load_all(file.read_text()):
+    for text in (*(file.read_text() for file in sorted(MANIFESTS.glob("*.yaml"))), SAMPLES):
+        for obj in yaml.safe_load_all(text):
             if isinstance(obj, dict):
                 found[obj["apiVersion"], obj["kind"]] = obj
     return found
