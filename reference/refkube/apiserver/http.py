@@ -31,6 +31,7 @@ from refkube.apiserver.discovery import Discovery, Document
 from refkube.apiserver.openapi import OpenAPI
 from refkube.apiserver.pipeline import PATCH_TYPES, Pipeline
 from refkube.registry import tables
+from refkube.registry.faults import StoreError, refusal_of
 
 JSON, YAML = "application/json", "application/yaml"
 ACCEPTED = (JSON, YAML)
@@ -78,6 +79,8 @@ class Front:
             return self._resource(http, route, user)
         except errors.StatusError as refusal:
             return self._refusal(refusal)
+        except StoreError as why:
+            return self._refusal(refusal_of(why))
         except RecursionError:
             return self._refusal(errors.bad_request("the body of the request is nested too deeply"))
         except Exception as bug:

@@ -29,6 +29,7 @@ from refkube.engine.clock import rfc3339
 from refkube.engine.loop import Loop
 from refkube.registry import managedfields
 from refkube.registry.conversion import from_storage, storage_kind, to_storage
+from refkube.registry.faults import StoreError, refusal_of
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Entry, Storage, Write
 from refkube.registry.strategy import without
@@ -70,14 +71,21 @@ class Pipeline:
     def handle(self, request: Request) -> Response:
         """Answer a request; every refusal is a StatusError."""
         code = 500
+        kind = by_resource(request.group, request.version, request.resource)
+        if kind is None or (request.subresource and request.subresource not in kind.subresources):
+            raise errors.unknown_path()  # and not counted: what is not there has endless names
         try:
-            response = self._handle(request)
+            response = self._handle(request, kind)
             response.warnings = request.warnings
             code = response.code
             return response
         except errors.StatusError as refusal:
             code = refusal.code
             raise
+        except StoreError as why:
+            refusal = refusal_of(why)
+            code = refusal.code
+            raise refusal from why
         finally:
             self.requests[request.verb, request.group, request.resource, request.subresource, code] += 1
             trace = self.loop.trace
@@ -87,10 +95,7 @@ class Pipeline:
                 name = f"{request.namespace}/{request.name}" if request.namespace else request.name
                 trace.record(user, f"{request.verb} {resource} {name}".rstrip(), str(code), request=request)
 
-    def _handle(self, request: Request) -> Response:
-        kind = by_resource(request.group, request.version, request.resource)
-        if kind is None or (request.subresource and request.subresource not in kind.subresources):
-            raise errors.unknown_path()
+    def _handle(self, request: Request, kind: Kind) -> Response:
         self.authorizer.authorize(request, kind)
         virtual = self.virtual.get((request.verb, kind.resource))
         if virtual is not None and not request.subresource:

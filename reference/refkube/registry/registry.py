@@ -13,7 +13,7 @@ from refkube.engine.loop import Loop, Timer
 from refkube.registry.allocators import ServiceAllocator
 from refkube.registry.conversion import storage_kind
 from refkube.registry.storage import Storage
-from refkube.store.kv import Store
+from refkube.store.kv import Store, StoreError
 
 COMPACTION_PERIOD = 300.0  # seconds: kube-apiserver --etcd-compaction-interval
 
@@ -51,13 +51,17 @@ class Registry:
 
     def start_compaction(self) -> None:
         """Forget, every five minutes, what is older than five minutes (apiserver/pkg/storage/etcd3/compact.go)."""
-        self._compact_next = self.store.revision
         self._timer = self._loop.call_later(COMPACTION_PERIOD, self._compact)
+        self._compact_next = self.store.revision
 
     def _compact(self) -> None:
-        if self._compact_next > self.store.compacted:
-            self.store.compact(self._compact_next)
-        self.start_compaction()
+        upto, self._compact_next = self._compact_next, 0
+        try:
+            self.start_compaction()
+            if upto > self.store.compacted:
+                self.store.compact(upto)
+        except StoreError:
+            pass  # the store is away, or another server did it: there is a next time
 
     def close(self) -> None:
         if self._timer:
