@@ -16,6 +16,7 @@ import typer
 from refkube.api.kinds import VERSION
 from refkube.apiserver.authentication import ADMIN
 from refkube.cluster import Cluster, StoreError, open_store
+from refkube.controllers.common.context import Options
 from refkube.engine.clock import WallClock
 from refkube.serviceaccount.tokens import new_key
 
@@ -71,6 +72,7 @@ def serve(
             store=open_store("memory" if memory else etcd or data_dir / "state.db"),
             users={held.admin_token: ADMIN},
             signing_key=held.signing_key,
+            options=Options(root_ca=held.authority.decode()),
             on_error=lambda why, what: print(f"refkube: {what}: {why!r}", file=sys.stderr, flush=True),
         )
     except StoreError as why:

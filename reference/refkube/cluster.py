@@ -37,8 +37,11 @@ from refkube.controllers.common.context import Context, Factory, Options, Starta
 from refkube.controllers.endpoint import EndpointsController
 from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
-from refkube.engine.clock import Clock, VirtualClock
+from refkube.controllers.serviceaccount import ServiceAccountController
+from refkube.controllers.serviceaccounttoken import SIGN, TokensController
+from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
 from refkube.kubelet.hollow import HollowKubelet
@@ -69,6 +72,9 @@ CONTROLLERS: dict[str, Factory] = {
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
+    "root-ca-certificate-publisher-controller": RootCACertPublisher,
+    "serviceaccount-controller": ServiceAccountController,
+    "serviceaccount-token-controller": TokensController,
     "service-lb-controller": ServiceController,
 }
 
@@ -249,12 +255,13 @@ class Cluster:
         self.registry.start_compaction()
         names = controllers if not isinstance(controllers, bool) else CONTROLLERS if controllers else ()
         self.manager = ControllerManager(
-            lambda user, agent: Client(self.handle, user, agent), self.loop, names, options
+            lambda user, agent: Client(self.handle, user, agent), self.loop, names, self._options(options)
         )
         self.manager.start()
         self.kubelets = [self._kubelet(number) for number in range(1, nodes + 1)]
         for kubelet in self.kubelets:
             kubelet.start()
+        self.loop.settle()
 
     def http(self, request: HttpRequest) -> HttpResponse:
         """One HTTP request, without a socket."""
@@ -264,6 +271,11 @@ class Cluster:
         """A client in process with a component's identity: client("kube-scheduler")."""
         user = UserInfo(f"system:{name}", groups=(*groups, "system:authenticated"))
         return Client(self.handle, user, name)
+
+    def _options(self, options: Options) -> Options:
+        """With what controllers need of the API server: its key to sign tokens with, and whom to trust in its name."""
+        root_ca = options.root_ca or _root_ca()
+        return replace(options, root_ca=root_ca, extra={SIGN: self.apiserver.tokens.issue_legacy, **options.extra})
 
     def _kubelet(self, number: int) -> HollowKubelet:
         machine = Machine(f"n{number}", str(ip_address("192.168.100.10") + number))
@@ -334,8 +346,8 @@ def _token_of(secret: Object) -> str:
 
 
 @cache
-def _root_ca(now: float) -> str:
-    return new_authority(now).decode()
+def _root_ca() -> str:
+    return new_authority(NEW_YEAR_2026).decode()
 
 
 def _service_account(namespace: str, name: str) -> UserInfo:

@@ -106,8 +106,8 @@ class Storage:
         attempts = GENERATE_ATTEMPTS if generate else 1
         while True:
             attempts -= 1
-            new = write.admit(self._named(obj, namespace), None)
-            new = write.track(new, None)
+            new = write.track(self._named(obj, namespace), None)
+            new = write.admit(new, None)
             new = self.strategy.prepare_for_create(new)
             new, compares, ops = self._allotted(new, None, write)
             self._refuse_invalid(new, self.strategy.validate(new))

@@ -20,10 +20,14 @@ from refkube.apimachinery.rest import UserInfo
 
 ALGORITHM = "ES256"
 CLAIM = "kubernetes.io"
+LEGACY_ISSUER, LEGACY_CLAIM = "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/"
 
 
 class Verified(NamedTuple):
-    """What a good token says: whom it stands for, for which audiences, and the objects it is bound to."""
+    """What a good token says: whom it stands for, for which audiences, and the objects it is bound to.
+
+    Of a legacy token the claims are told as those of the others; its Secret has no uid but the token that it must hold.
+    """
 
     user: UserInfo
     audiences: tuple[str, ...]
@@ -82,6 +86,22 @@ class Tokens:
             claims["exp"] = now + seconds
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self.key_id})
 
+    def issue_legacy(self, account: Object, secret: Object) -> str:
+        """The token of a Secret of type kubernetes.io/service-account-token; it ends with it and with the account."""
+        meta = account["metadata"]
+        about = {
+            "namespace": meta["namespace"],
+            "secret.name": secret["metadata"]["name"],
+            "service-account.name": meta["name"],
+            "service-account.uid": meta["uid"],
+        }
+        claims = {
+            "iss": LEGACY_ISSUER,
+            "sub": f"system:serviceaccount:{meta['namespace']}:{meta['name']}",
+            **{LEGACY_CLAIM + key: value for key, value in about.items()},
+        }
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self.key_id})
+
     def verify(self, token: str, audiences: tuple[str, ...] = ()) -> Verified | None:
         """None for what is not ours, not for these audiences (the API server's own if none are named), or over."""
         wanted = audiences or (self.audience,)
@@ -90,11 +110,13 @@ class Tokens:
                 token,
                 self._key.public_key(),
                 algorithms=[ALGORITHM],
-                issuer=self.issuer,
+                issuer=[self.issuer, LEGACY_ISSUER],
                 options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
         except (jwt.InvalidTokenError, ValueError):
             return None
+        if claims["iss"] == LEGACY_ISSUER:
+            claims = _as_current(claims, token, self.audience)
         now = self._now()
         if claims.get("exp", now + 1) <= now or claims.get("nbf", now) > now:
             return None
@@ -103,7 +125,7 @@ class Tokens:
             return None
         about = claims[CLAIM]
         account, namespace = about["serviceaccount"], about["namespace"]
-        extra = [("authentication.kubernetes.io/credential-id", (f"JTI={claims['jti']}",))]
+        extra = [("authentication.kubernetes.io/credential-id", (f"JTI={claims['jti']}",))] if "jti" in claims else []
         if "pod" in about:
             extra.append(("authentication.kubernetes.io/pod-name", (about["pod"]["name"],)))
             extra.append(("authentication.kubernetes.io/pod-uid", (about["pod"]["uid"],)))
@@ -122,6 +144,17 @@ class Tokens:
         )
         told: Object = jwt.get_algorithm_by_name(ALGORITHM).to_jwk(self._key.public_key(), as_dict=True)
         return {**told, "use": "sig", "alg": ALGORITHM, "kid": sha256(der).hexdigest()[:43]}
+
+
+def _as_current(claims: Object, token: str, audience: str) -> Object:
+    """A legacy token's claims; it has no audience, and so the API server's."""
+    told = {key.removeprefix(LEGACY_CLAIM): value for key, value in claims.items() if key.startswith(LEGACY_CLAIM)}
+    about = {
+        "namespace": told["namespace"],
+        "serviceaccount": {"name": told["service-account.name"], "uid": told["service-account.uid"]},
+        "secret": {"name": told["secret.name"], "token": token},
+    }
+    return {"sub": claims["sub"], "aud": [audience], CLAIM: about}
 
 
 def new_key() -> bytes:

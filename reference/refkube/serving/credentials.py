@@ -61,6 +61,11 @@ def prepare(directory: Path, host: str, now: float, new_token: str, new_signing_
     return Credentials(certificate, key, authority_path.read_bytes(), signing_key, token)
 
 
+def new_authority(now: float) -> bytes:
+    """The certificate (PEM) of an authority that signs nothing: of a cluster that is spoken to without TLS."""
+    return _authority(now)[1].public_bytes(serialization.Encoding.PEM)
+
+
 def kubeconfig(server: str, authority: bytes, token: str) -> str:
     """A kubeconfig (client.authentication, clientcmd/api/v1) for the administrator of one cluster."""
     told = {

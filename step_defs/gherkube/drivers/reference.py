@@ -178,6 +178,7 @@ class Transport(httpx2.BaseTransport):
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         cluster = self._cluster()
+        cluster.loop.settle()  # a request takes a moment, in which the controllers do what is due
         answer = cluster.http(HttpRequest(request.method, path, query, headers, request.read()))
         pairs: Any = answer.headers.items() if isinstance(answer.headers, dict) else answer.headers
         if answer.stream is None:
