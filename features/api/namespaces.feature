@@ -55,7 +55,7 @@ Feature: Namespaces
         | field               | value              |
         | metadata.finalizers | [example.com/hold] |
       And somebody has deleted the Namespace "leaving"
-      When a PriorityClass "high" is created
+      When a StorageClass "slow" is created
       Then the request is accepted
 
   @req:API-26
