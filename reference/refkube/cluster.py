@@ -15,13 +15,15 @@ from pathlib import Path
 
 from refkube.admission.chain import Chain, Plugin
 from refkube.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
+from refkube.admission.plugins.limitranger import LimitRanger
 from refkube.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from refkube.admission.plugins.priority import Priority
+from refkube.admission.plugins.resourcequota import ResourceQuota
 from refkube.admission.plugins.serviceaccount import ServiceAccount
 from refkube.admission.plugins.taintnodesbycondition import TaintNodesByCondition
 from refkube.api.kinds import preferred
 from refkube.apimachinery import errors
-from refkube.apimachinery.meta import Object
+from refkube.apimachinery.meta import Object, name_of, namespace_of, with_metadata
 from refkube.apimachinery.rest import Handle, HttpRequest, HttpResponse, UserInfo
 from refkube.apiserver.authentication import ADMIN, Authenticator
 from refkube.apiserver.authorization import Authorizer
@@ -37,6 +39,7 @@ from refkube.controllers.common.context import Context, Factory, Options, Starta
 from refkube.controllers.endpoint import EndpointsController
 from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from refkube.controllers.resourcequota import ResourceQuotaController
 from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
 from refkube.controllers.serviceaccount import ServiceAccountController
@@ -47,8 +50,9 @@ from refkube.engine.loop import Loop
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.node_status import Machine
 from refkube.registry.allocators import Repair
+from refkube.registry.lister import Lister
 from refkube.registry.registry import Registry
-from refkube.registry.storage import Storage, stamp
+from refkube.registry.storage import Storage, Write, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
 from refkube.registry.watching import Selection
 from refkube.serviceaccount.tokens import Tokens
@@ -72,6 +76,7 @@ CONTROLLERS: dict[str, Factory] = {
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
+    "resourcequota-controller": ResourceQuotaController,
     "root-ca-certificate-publisher-controller": RootCACertPublisher,
     "serviceaccount-controller": ServiceAccountController,
     "serviceaccount-token-controller": TokensController,
@@ -98,7 +103,7 @@ class ApiServer:
         self.tokens = Tokens(loop.now, ISSUER, signing_key)
         self._users = users
         authorizer = Authorizer()
-        chain = Chain(self._plugins(ids))
+        chain = Chain(self._plugins(loop, ids))
         healthy = components if components is not None else dict.fromkeys(COMPONENTS, _healthy)
         reviews = Reviews(authorizer, self.tokens, self.proven, healthy)
         self.pipeline = Pipeline(
@@ -127,17 +132,33 @@ class ApiServer:
     def _storage(self, resource: str) -> Storage:
         return self.registry.storage(preferred(resource))
 
-    def _plugins(self, ids: Ids) -> list[Plugin]:
+    def _plugins(self, loop: Loop, ids: Ids) -> list[Plugin]:
         """Admission in upstream's order (pkg/kubeapiserver/options/plugins.go)."""
         namespaces, accounts = self._storage("namespaces"), self._storage("serviceaccounts")
         classes = self._storage("priorityclasses.scheduling.k8s.io")
         return [
             NamespaceLifecycle(lambda name: _found(namespaces, name)),
+            LimitRanger(Lister(self._storage("limitranges"))),
             ServiceAccount(lambda namespace, name: _found(accounts, name, namespace), ids.suffix),
             TaintNodesByCondition(),
             Priority(lambda name: _found(classes, name), lambda: _all(classes)),
             DefaultTolerationSeconds(),
+            ResourceQuota(Lister(self._storage("resourcequotas")), self._charge, loop.now),
         ]
+
+    def _charge(self, quota: Object, change: Callable[[Object], Object]) -> None:
+        """Write what is charged to a quota, decided anew whenever somebody else was faster. One that is gone is not."""
+
+        def changed(stored: Object | None) -> Object:
+            assert stored is not None
+            return with_metadata(change(stored), resourceVersion=None)
+
+        try:
+            quotas = self._storage("resourcequotas")
+            quotas.update(namespace_of(quota), name_of(quota), changed, Write(subresource="status"))
+        except errors.StatusError as refusal:
+            if refusal.reason != "NotFound":
+                raise
 
     def _subresources(self, loop: Loop, ids: Ids) -> dict[tuple[str, str], Subresource]:
         scale, binding = Scale(), Binding(loop)
