@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from refkube.engine.loop import Loop
 from refkube.registry.allocators import ADDRESSES, NODE_PORTS, Repair
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Storage, Write, stamp
+from refkube.store.etcd import EtcdStore
 from refkube.store.kv import Delete, Put, Store, prefix_end
 from refkube.store.memory import MemoryStore
+from store_backends import NEED_ETCD, shared_etcd
 
 
 class Interrupted(MemoryStore):
@@ -195,3 +198,26 @@ def test_repair_records_what_is_held_and_frees_what_is_not() -> None:
     loop.settle()
     assert addresses(store) == [ip], "a record deleted under its Service comes back at once"
     repair.stop()
+
+
+@NEED_ETCD
+def test_api_servers_over_one_etcd_allot_everything_once() -> None:
+    url, prefix = shared_etcd(), "/allotted"
+    ranges: Any = {"service_ranges": ("10.0.0.0/26",), "node_ports": (30000, 30049)}
+
+    def make(server: int) -> list[Object]:
+        store = EtcdStore(url, lambda *call: None, prefix=prefix, stamp=stamp)
+        registry = a_registry(store, 7, **ranges)  # whose choices are the others'
+        made = [create(registry, a_service(f"s{server}-{number}", "NodePort")) for number in range(12)]
+        delete(registry, f"s{server}-0")
+        store.close()
+        return [service["spec"] for service in made[1:]]
+
+    with ThreadPoolExecutor() as pool:
+        specs = [spec for made in pool.map(make, range(4)) for spec in made]
+    store = EtcdStore(url, lambda *call: None, prefix=prefix, stamp=stamp)
+    assert len(specs) == 44
+    assert sorted({spec["clusterIP"] for spec in specs}) == sorted(addresses(store))
+    assert {spec["ports"][0]["nodePort"] for spec in specs} == ports(store)
+    assert len(addresses(store)) == len(ports(store)) == 44
+    store.close()
