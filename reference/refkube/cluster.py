@@ -39,6 +39,7 @@ from refkube.controllers.common.context import Context, Factory, Options, Starta
 from refkube.controllers.endpoint import EndpointsController
 from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from refkube.controllers.namespace import NamespaceController
 from refkube.controllers.resourcequota import ResourceQuotaController
 from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
@@ -77,6 +78,7 @@ CONTROLLERS: dict[str, Factory] = {
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
     "resourcequota-controller": ResourceQuotaController,
+    "namespace-controller": NamespaceController,
     "root-ca-certificate-publisher-controller": RootCACertPublisher,
     "serviceaccount-controller": ServiceAccountController,
     "serviceaccount-token-controller": TokensController,
@@ -328,7 +330,7 @@ class Cluster:
 
 
 def open_store(where: str | Path) -> Callable[[Loop], Store]:
-    """A store in "memory", in the etcd at a URL, or in the sqlite file at a path."""
+    """A store in "memory", in the etcd at a URL, or with sqlite in a directory."""
 
     def opened(loop: Loop) -> Store:
         if where == "memory":
