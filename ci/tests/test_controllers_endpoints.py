@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refkube.apimachinery.meta import Object
+from refkube.apimachinery.rest import Handle, Request, Response
 from refkube.client.client import Client
-from refkube.cluster import Cluster
+from refkube.cluster import Cluster, ControllerManager
+from refkube.controllers.common.context import Options
 from refkube.controllers.common.membership import Port
 from refkube.controllers.common.slices import SLICES
 from refkube.controllers.endpoint import Addresses, Entry, truncated
@@ -135,8 +139,8 @@ def test_a_mirror_has_a_slice_for_each_family_and_leaves_out_what_is_too_much() 
 class Setting:
     """A Service "web" and Pods behind it, on a node that is there."""
 
-    def __init__(self, **spec: Any):
-        self.cluster = Cluster(controllers=NAMES)
+    def __init__(self, cluster: Cluster | None = None, **spec: Any):
+        self.cluster = cluster or Cluster(controllers=NAMES)
         self.client: Client = self.cluster.client("admin", "system:masters")
         meta = {"name": "n1", "labels": {"topology.kubernetes.io/zone": "z1"}}
         self.client.create("nodes", {"apiVersion": "v1", "kind": "Node", "metadata": meta})
@@ -271,3 +275,89 @@ def test_hand_written_endpoints_are_mirrored_until_the_service_goes() -> None:
     setting.delete("services", "web")
     assert setting.slices() == []
     assert "default/web" not in {one["metadata"]["name"] for one in setting.client.list("endpoints", "default").items}
+
+
+class Unreliable:
+    """The API as a controller sees it on a bad day: calls fail, before or after they have had their effect, and watches
+    break off."""
+
+    def __init__(self, handle: Handle, chance: Random):
+        self.handle = handle
+        self.chance = chance
+        self.on = True
+
+    def __call__(self, request: Request) -> Response:
+        fails = self.on and self.chance.random() < 0.1
+        if fails and self.chance.random() < 0.5:
+            raise ConnectionError("not sent")
+        response = self.handle(request)
+        if fails:
+            raise ConnectionError("no answer")
+        if response.watch is not None:
+            response.watch = Breaking(response.watch, self)
+        return response
+
+
+class Breaking:
+    def __init__(self, watch: Any, api: Unreliable):
+        self.watch, self.api = watch, api
+
+    def start(self, deliver: Any, closed: Any) -> None:
+        def taken(event: Any) -> None:
+            if self.api.on and self.api.chance.random() < 0.05:
+                self.watch.stop()
+                closed()
+            else:
+                deliver(event)
+
+        self.watch.start(taken, closed)
+
+    def stop(self) -> None:
+        self.watch.stop()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_after_a_bad_day_endpoints_are_the_pods(seed: int) -> None:
+    chance = Random(seed)
+    cluster = Cluster(controllers=False, seed=seed)
+    api = Unreliable(cluster.handle, chance)
+    options = Options(max_endpoints_per_slice=3)
+    manager = ControllerManager(lambda user, agent: Client(api, user, agent), cluster.loop, NAMES, options)
+    manager.start()
+    setting = Setting(cluster=cluster)
+    for _ in range(60):
+        act(setting, chance)
+        cluster.loop.run_for(chance.choice((0, 0, 0.001, 1.0)))
+    api.on = False
+    cluster.loop.run_for(2000)
+    pods = [pod for pod in setting.client.list("pods", "default").items if pod["metadata"]["labels"]["app"] == "web"]
+    wanted = {pod["status"]["podIP"]: pod["status"]["conditions"][0]["status"] == "True" for pod in pods}
+    alive = {ip: ready for ip, ready in wanted.items() if ip}
+    assert setting.ready() == alive
+    slices = setting.slices()
+    assert all(len(piece["endpoints"]) <= 3 for piece in slices)
+    assert all(piece["endpoints"] for piece in slices) or len(slices) == 1
+    listed = {one["ip"] for subset in setting.subsets() for one in subset.get("addresses", ())}
+    assert listed == {ip for ip, ready in alive.items() if ready}
+
+
+def act(setting: Setting, chance: Random) -> None:
+    """Something that users, kubelets or meddlers do."""
+    name = f"p{chance.randrange(12)}"
+    pods = {pod["metadata"]["name"]: pod for pod in setting.client.list("pods", "default").items}
+    pod = pods.get(name)
+    choice = chance.randrange(8)
+    if pod is None:
+        setting.pod(name, f"10.{chance.randrange(1, 250)}.0.{name[1:]}", chance.random() < 0.5)
+    elif choice < 3:
+        setting.status(pod, pod["status"]["podIP"], chance.random() < 0.5)
+    elif choice < 5:
+        setting.delete("pods", name, grace_period=0)
+    elif choice == 5:
+        label = chance.choice(("web", "other"))
+        setting.client.patch("pods", name, {"metadata": {"labels": {"app": label}}}, "merge", "default")
+    elif choice == 6 and setting.slices():
+        setting.delete(SLICES, chance.choice(setting.slices())["metadata"]["name"])
+    else:
+        labels = {"metadata": {"labels": {"x": str(chance.randrange(3))}}}
+        setting.client.patch("services", "web", labels, "merge", "default")

@@ -210,10 +210,9 @@ class EndpointsController:
 
     def _current(self, key: str, known: _Known) -> Object | None:
         """The newest that is known: the cache may be behind our own write."""
-        cached, written = self._endpoints.get(key), self._written.get(key)
-        if written is None or (cached is not None and int(cached["metadata"]["resourceVersion"]) >= known.version):
-            return cached
-        return written
+        if int(self._endpoints.resource_version) >= known.version:
+            return self._endpoints.get(key)
+        return self._written.get(key)
 
     def _forget(self, key: str) -> None:
         self._known.pop(key, None)

@@ -211,7 +211,7 @@ class EndpointSliceController:
     def _build(self, key: str, known: _Known) -> bool:
         """Begin from the cache; False while it is behind our own writes."""
         found = list(self._slices.indexed("service", key).values())
-        if known.tracker.is_behind(found):
+        if known.tracker.is_behind(self._slices, found):
             return False
         by_family: dict[str, list[Object]] = {}
         for obj in found:

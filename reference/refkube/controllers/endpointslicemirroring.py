@@ -69,7 +69,7 @@ class EndpointSliceMirroringController:
     def reconcile(self, key: str) -> None:
         tracker = self._trackers.setdefault(key, Tracker())
         existing = list(self._slices.indexed("mirrored", key).values())
-        if tracker.is_behind(existing):
+        if tracker.is_behind(self._slices, existing):
             self._controller.add_after(key, BEHIND)
             return
         endpoints, service = self._endpoints.get(key), self._services.get(key)

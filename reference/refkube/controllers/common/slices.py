@@ -8,6 +8,7 @@ from refkube.apimachinery.errors import StatusError
 from refkube.apimachinery.meta import Object, labels_of
 from refkube.apimachinery.owners import new_controller_ref
 from refkube.client.client import Client
+from refkube.client.informer import Informer
 
 SLICES = "endpointslices.discovery.k8s.io"
 SERVICE_NAME, MANAGED_BY = "kubernetes.io/service-name", "endpointslice.kubernetes.io/managed-by"
@@ -30,11 +31,10 @@ class Tracker:
         self._written.pop(name, None)
         self._deleted.add(name)
 
-    def is_behind(self, found: Iterable[Object]) -> bool:
-        """Whether the cache that has these is older than our writes; if not, these are what counts."""
+    def is_behind(self, cache: Informer, found: Iterable[Object]) -> bool:
+        """Whether the cache, which has these slices, is older than our writes; if not, they are what counts."""
         cached = {obj["metadata"]["name"]: version(obj) for obj in found}
-        older = any(cached.get(name, 0) < written for name, written in self._written.items())
-        if older or self._deleted & cached.keys():
+        if max(self._written.values(), default=0) > int(cache.resource_version) or self._deleted & cached.keys():
             return True
         self._written = cached
         return False
