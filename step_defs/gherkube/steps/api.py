@@ -22,6 +22,7 @@ _LIST_OPTIONS = {
     "version match": "resourceVersionMatch",
     "continue": "continue",
 }
+_ATTEMPTS = 5  # of an update that names no version, where controllers change the object, too
 _FORMS = {
     "a Table": "application/json;as=Table;v=v1;g=meta.k8s.io",
     "metadata only": "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
@@ -124,8 +125,12 @@ def update(world: World, ref: ObjectRef, docstring: str | None = None, datatable
       | field      | value |
       | data.color | green |
     """
-    body = body_of(world.read_raw(ref), docstring, datatable)
-    world.ask("PUT", world.path(ref), body=world.outgoing(body))
+    for attempt in range(_ATTEMPTS):
+        body = body_of(world.read_raw(ref), docstring, datatable)
+        answer = world.ask("PUT", world.path(ref), body=world.outgoing(body))
+        if answer.reason != "Conflict" or attempt == _ATTEMPTS - 1:
+            return
+        world.answers.pop()  # a controller was faster than this step
 
 
 @when('the {ref:Object} is updated from version "{called:Text}":')
