@@ -15,8 +15,9 @@ from refkube.apimachinery.meta import Object
 from refkube.engine.clock import VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
-from refkube.registry.allocators import ADDRESSES, NODE_PORTS, Repair
+from refkube.registry.allocators import ADDRESSES, NODE_PORTS
 from refkube.registry.registry import Registry
+from refkube.registry.repair import Repair
 from refkube.registry.storage import Storage, Write, stamp
 from refkube.store.etcd import EtcdStore
 from refkube.store.kv import Delete, Put, Store, prefix_end

@@ -39,6 +39,7 @@ from refkube.controllers.common.context import Context, Factory, Options, Starta
 from refkube.controllers.endpoint import EndpointsController
 from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from refkube.controllers.garbagecollector import GarbageCollector
 from refkube.controllers.namespace import NamespaceController
 from refkube.controllers.resourcequota import ResourceQuotaController
 from refkube.controllers.rootcacertpublisher import RootCACertPublisher
@@ -50,9 +51,9 @@ from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.node_status import Machine
-from refkube.registry.allocators import Repair
 from refkube.registry.lister import Lister
 from refkube.registry.registry import Registry
+from refkube.registry.repair import Repair
 from refkube.registry.storage import Storage, Write, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
 from refkube.registry.watching import Selection
@@ -78,6 +79,7 @@ CONTROLLERS: dict[str, Factory] = {
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
     "resourcequota-controller": ResourceQuotaController,
+    "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
     "root-ca-certificate-publisher-controller": RootCACertPublisher,
     "serviceaccount-controller": ServiceAccountController,

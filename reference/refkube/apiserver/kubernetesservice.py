@@ -6,6 +6,7 @@ Made when the API server starts, and made again if somebody deletes them. Source
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from ipaddress import ip_network
 
@@ -14,6 +15,8 @@ from refkube.apimachinery.meta import Object
 from refkube.client.client import Client
 from refkube.engine.clock import rfc3339
 from refkube.engine.loop import Loop, Timer
+
+_log = logging.getLogger(__name__)
 
 NAME, NAMESPACE = "kubernetes", "default"
 PERIOD = 10.0  # seconds
@@ -32,10 +35,16 @@ class KubernetesService:
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        self._timer = self._loop.call_later(PERIOD, self.start)
+        self._timer = self._loop.call_later(PERIOD, self._again)
         self._ensure_range()
         for resource, obj in self._objects():
             self._ensure(resource, obj)
+
+    def _again(self) -> None:
+        try:
+            self.start()
+        except (StatusError, OSError) as why:
+            _log.warning("the Service kubernetes waits for its next time: %s", why)
 
     def stop(self) -> None:
         if self._timer:

@@ -1,4 +1,4 @@
-"""ClusterIPs and node ports for Services: allotted in the transaction that writes the Service, and repaired.
+"""ClusterIPs and node ports for Services: allotted in the transaction that writes the Service.
 
 `registry.storage` asks `ServiceAllocator.allot` for every write of a Service and puts what it returns into the
 transaction: so nothing is allotted by a write that fails, and of two that ask for one address, be it over two API
@@ -9,24 +9,24 @@ portallocator). Left out: the refusal of ranges that overlap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from refkube.api.validation.services import cluster_ips, is_externally_accessible, needs_health_check
+from refkube.api.validation.services import cluster_ips, needs_health_check
 from refkube.apimachinery import errors, names
 from refkube.apimachinery.errors import FieldError, invalid
-from refkube.apimachinery.meta import Object, get_path, is_terminating, labels_of
+from refkube.apimachinery.meta import Object, get_path, is_terminating
 from refkube.engine.clock import rfc3339
 from refkube.engine.ids import Ids
-from refkube.engine.loop import Loop, Timer
-from refkube.store.kv import DELETE, Compare, Delete, Event, KeyValue, Op, Put, Store, Watch, prefix_end
+from refkube.engine.loop import Loop
+from refkube.registry.servicefields import addresses, all_node_ports, changed, has_address, has_node_ports, node_ports
+from refkube.store.kv import Compare, Delete, KeyValue, Op, Put, Store, prefix_end
 
-SERVICES, ADDRESSES = "/registry/services/", "/registry/networking.k8s.io/ipaddresses/"
+ADDRESSES = "/registry/networking.k8s.io/ipaddresses/"
 RANGES, NODE_PORTS = "/registry/networking.k8s.io/servicecidrs/", "/registry/ranges/servicenodeports"
 MANAGED_BY, MANAGER = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 FAMILY = "ipaddress.kubernetes.io/ip-family"
-REPAIR_PERIOD = 180.0  # seconds
 _TRIES = 16  # at random, before a range is searched
 
 Network = IPv4Network | IPv6Network
@@ -65,25 +65,25 @@ class ServiceAllocator:
         before = (old or {}).get("spec") or {}
         ports = _Ports(self)
         if new is None:
-            ports.free(_all_node_ports(before))
+            ports.free(all_node_ports(before))
             compares, ops = ports.settled()
             return Allotment({}, compares, [*_releases(addresses(before)), *ops])
         name, spec = new["metadata"].get("name", ""), self._with_families(new, before)
         spec, compares, ops = self._with_addresses(new, spec, before, dry_run)
         spec = _with_node_ports(name, spec, before, ports)
         more = ports.settled() if not dry_run else ([], [])
-        changed = new if spec is new["spec"] else {**new, "spec": spec}
-        return Allotment(changed, compares + more[0], ops + more[1])
+        allotted = new if spec is new["spec"] else {**new, "spec": spec}
+        return Allotment(allotted, compares + more[0], ops + more[1])
 
     def _with_families(self, new: Object, before: Object) -> Object:
         """ipFamilyPolicy and ipFamilies (alloc.go initIPFamilyFields)."""
         spec, name = new["spec"], new["metadata"].get("name", "")
-        if not _has_address(spec):
+        if not has_address(spec):
             return spec
         by_hand = spec.get("clusterIP") == "None" and not spec.get("selector")
         policy = spec.get("ipFamilyPolicy") or before.get("ipFamilyPolicy")
         policy = policy or ("RequireDualStack" if by_hand else "SingleStack")
-        spec = _changed(spec, {"ipFamilyPolicy": policy})
+        spec = changed(spec, {"ipFamilyPolicy": policy})
         _refuse(name, cluster_ips(spec))
         ips, families = list(spec.get("clusterIPs") or ()), list(spec.get("ipFamilies") or ())
         where, single, faults = "spec.ipFamilyPolicy", policy == "SingleStack", []
@@ -115,14 +115,14 @@ class ServiceAllocator:
         families = families or self.families[:1]
         if not single and len(families) == 1 and (by_hand or len(self.families) == 2):
             families.append("IPv6" if families == ["IPv4"] else "IPv4")
-        return _changed(spec, {"clusterIPs": ips, "ipFamilies": families})
+        return changed(spec, {"clusterIPs": ips, "ipFamilies": families})
 
     def _with_addresses(
         self, new: Object, spec: Object, before: Object, dry_run: bool
     ) -> tuple[Object, list[Compare], list[Op]]:
         """An address of each family that has none yet; what the Service had before stays or is given back."""
         had, wanted = addresses(before), list(spec.get("clusterIPs") or ())
-        if not _has_address(spec) or wanted == ["None"]:
+        if not has_address(spec) or wanted == ["None"]:
             return spec, [], [] if dry_run else list(_releases(had))
         compares: list[Compare] = []
         ops: list[Op] = []
@@ -140,7 +140,7 @@ class ServiceAllocator:
         ops += _releases(ip for ip in had if ip not in wanted)
         if dry_run:
             compares, ops = [], []
-        return _changed(spec, {"clusterIPs": wanted, "clusterIP": wanted[0]}), compares, ops
+        return changed(spec, {"clusterIPs": wanted, "clusterIP": wanted[0]}), compares, ops
 
     def address(self, key: str, service: Object) -> Object:
         """The IPAddress that says which Service an address belongs to."""
@@ -253,7 +253,7 @@ class _Ports:
             self._bits = self._used() & ~(1 << (port - self._allocator.first))
         if self._bits == self._before:
             return [], []
-        return [Compare(NODE_PORTS, _revision(self._kv))], [self._allocator.put_node_ports(self._bits)]
+        return [Compare(NODE_PORTS, revision(self._kv))], [self._allocator.put_node_ports(self._bits)]
 
     def _used(self) -> int:
         if not self._read:
@@ -261,51 +261,6 @@ class _Ports:
             self._kv = self._allocator.store.get(NODE_PORTS)
             self._before = self._bits = int(self._kv.value["data"], 16) if self._kv else 0
         return self._bits
-
-
-def bring_in_line(new: Object, old: Object | None) -> Object:
-    """A Service with what its writer left out because the server had allotted it, and without what its type has no use
-    for any more; `clusterIPs` follows `clusterIP` (patchAllocatedValues, normalizeClusterIPs,
-    dropTypeDependentFields)."""
-    spec, before = new.get("spec") or {}, (old or {}).get("spec") or {}
-    first, ips = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
-    if old is None:
-        return {**new, "spec": {**spec, "clusterIPs": [first]}} if first and not ips else new
-    first_before, ips_before = before.get("clusterIP") or "", before.get("clusterIPs") or []
-    if _has_address(spec) and _has_address(before):
-        first, ips = first or first_before, ips or ips_before
-    elif not ips and first == first_before:
-        ips = ips_before
-    if first != first_before and ips == ips_before:
-        ips = [first] if first else []
-    changes = {"clusterIP": first, "clusterIPs": ips, **_ports_in_line(spec, before)}
-    if needs_health_check(spec) and needs_health_check(before) and not spec.get("healthCheckNodePort"):
-        changes["healthCheckNodePort"] = before.get("healthCheckNodePort")
-    spec = _changed(spec, changes)
-    for uses, keys in _TYPE_DEPENDENT:
-        if uses(before) and not uses(spec) and all(spec.get(key) == before.get(key) for key in keys):
-            spec = _changed(spec, dict.fromkeys(keys))
-    if not _is_balanced(spec) and get_path(new, "status", "loadBalancer"):
-        new = {**new, "status": {**new["status"], "loadBalancer": {}}}
-    return new if spec is new.get("spec") else {**new, "spec": spec}
-
-
-def _ports_in_line(spec: Object, before: Object) -> dict[str, Any]:
-    """The ports with the node ports that they had by name, or without any where the type has none."""
-    ports, ports_before = spec.get("ports") or [], before.get("ports") or []
-    used, used_before = node_ports(spec), node_ports(before)
-    if not _has_node_ports(before) or not ports:
-        return {}
-    if not _has_node_ports(spec):
-        if not used or not used <= used_before:
-            return {}
-        return {"ports": [_changed(port, {"nodePort": None}) for port in ports]}
-    had = {port.get("name", ""): port.get("nodePort") for port in ports_before}
-    patched = []
-    for port in ports:
-        mine = had.get(port.get("name", ""))
-        patched.append({**port, "nodePort": mine} if mine and not port.get("nodePort") and mine not in used else port)
-    return {"ports": patched}
 
 
 def _with_node_ports(name: str, spec: Object, before: Object, ports: _Ports) -> Object:
@@ -316,7 +271,7 @@ def _with_node_ports(name: str, spec: Object, before: Object, ports: _Ports) -> 
     if not before:
         shared = {part["port"]: part["nodePort"] for part in reversed(parts) if part.get("nodePort")}
     automatic = spec.get("type") == "NodePort" or spec.get("allocateLoadBalancerNodePorts", True)
-    for index, part in enumerate(parts if _has_node_ports(spec) else ()):
+    for index, part in enumerate(parts if has_node_ports(spec) else ()):
         number, asked = part.get("port"), part.get("nodePort") or 0
         if not asked and not automatic:
             continue
@@ -351,52 +306,6 @@ def _next(ports: _Ports, what: str) -> int:
     return port
 
 
-def _all_node_ports(spec: Object) -> set[int]:
-    return node_ports(spec) | ({spec.get("healthCheckNodePort") or 0} if needs_health_check(spec) else set())
-
-
-def node_ports(spec: Object) -> set[int]:
-    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
-
-
-def _has_address(spec: Object) -> bool:
-    return spec.get("type") != "ExternalName"
-
-
-def _has_node_ports(spec: Object) -> bool:
-    return spec.get("type") in ("NodePort", "LoadBalancer")
-
-
-def _is_balanced(spec: Object) -> bool:
-    return spec.get("type") == "LoadBalancer"
-
-
-# What goes, if it is as it was, when a Service changes to a type that does not use it.
-_TYPE_DEPENDENT: tuple[tuple[Callable[[Object], bool], tuple[str, ...]], ...] = (
-    (_has_address, ("clusterIP", "clusterIPs")),
-    (_has_address, ("ipFamilies",)),
-    (_has_address, ("ipFamilyPolicy",)),
-    (needs_health_check, ("healthCheckNodePort",)),
-    (_is_balanced, ("allocateLoadBalancerNodePorts",)),
-    (_is_balanced, ("loadBalancerClass",)),
-    (is_externally_accessible, ("externalTrafficPolicy",)),
-)
-
-
-def _changed(part: Object, changes: dict[str, Any]) -> Object:
-    """With these values, without the keys whose value is empty; the very same where nothing changes."""
-    changes = {key: value for key, value in changes.items() if (value or None) != part.get(key)}
-    if not changes:
-        return part
-    return {key: value for key, value in {**part, **changes}.items() if key not in changes or value}
-
-
-def addresses(spec: Object) -> list[str]:
-    """The ClusterIPs that a Service holds."""
-    ips = spec.get("clusterIPs") or []
-    return [] if not _has_address(spec) or ips == ["None"] else ips
-
-
 def _bands(network: Network) -> tuple[tuple[int, int], tuple[int, int]]:
     """Where the addresses begin that are given out first, and how many they are; and those kept for who asks."""
     size, usable = network.num_addresses, network.num_addresses - (2 if network.version == 4 else 1)
@@ -408,7 +317,7 @@ def _releases(ips: Iterable[str]) -> Iterator[Op]:
     return (Delete(ADDRESSES + str(ip_address(ip))) for ip in ips)
 
 
-def _revision(kv: KeyValue | None) -> int:
+def revision(kv: KeyValue | None) -> int:
     return kv.mod_revision if kv is not None else 0
 
 
@@ -426,107 +335,3 @@ def _refuse(name: str, faults: Iterable[FieldError]) -> None:
     told = list(faults)
     if told:
         raise errors.invalid_object("", "Service", name, told)
-
-
-Tell = Callable[[Object, str, str], object]
-
-
-class Repair:
-    """Sets right what others than the allocator have done to its records: at the start, every three minutes, and at
-    once when an IPAddress is deleted under a Service (ipallocator/controller, portallocator/controller).
-
-    A record changes only if the Service it follows from has not. `tell(about, reason, message)` records a warning.
-    """
-
-    def __init__(self, allocator: ServiceAllocator, loop: Loop, tell: Tell):
-        self._allocator = allocator
-        self._store = allocator.store
-        self._loop = loop
-        self._tell = tell
-        self._timer: Timer | None = None
-        self._watch: Watch | None = None
-
-    def start(self) -> None:
-        self._watch = self._store.watch(ADDRESSES, prefix_end(ADDRESSES), 0, self._seen)
-        self._timer = self._loop.call_later(REPAIR_PERIOD, self._again)
-
-    def stop(self) -> None:
-        if self._watch and self._timer:
-            self._watch.cancel()
-            self._timer.cancel()
-
-    def _again(self) -> None:
-        self._timer = self._loop.call_later(REPAIR_PERIOD, self._again)
-        self.run()
-
-    def _seen(self, events: Iterable[Event]) -> None:
-        for event in events:
-            if event.type == DELETE and event.prev is not None:
-                self._loop.call_idle(self._check_parent, event.prev.value)
-
-    def _check_parent(self, record: Object) -> None:
-        parent = get_path(record, "spec", "parentRef", default={})
-        service = self._store.get(f"{SERVICES}{parent.get('namespace')}/{parent.get('name')}")
-        if service is not None:
-            self._check_service(service)
-
-    def run(self) -> None:
-        """Look at everything once."""
-        ports = self._store.get(NODE_PORTS)
-        services = self._store.range(SERVICES, prefix_end(SERVICES)).kvs
-        self._check_ports(ports, services)
-        for service in services:
-            self._check_service(service)
-        for kv in self._store.range(ADDRESSES, prefix_end(ADDRESSES)).kvs:
-            if labels_of(kv.value).get(MANAGED_BY) == MANAGER and self._parent(kv.value) is None:
-                why = f"IPAddress {kv.value['metadata']['name']} appears to have leaked: cleaning up"
-                self._tell(kv.value, "IPAddressNotAllocated", why)
-                self._store.txn([Compare(kv.key, kv.mod_revision)], [Delete(kv.key)])
-
-    def _parent(self, record: Object) -> KeyValue | None:
-        """The Service that an IPAddress names, if it has that address."""
-        parent = get_path(record, "spec", "parentRef", default={})
-        if parent.get("group") or parent.get("resource") != "services":
-            return None
-        service = self._store.get(f"{SERVICES}{parent.get('namespace')}/{parent.get('name')}")
-        held = addresses(service.value["spec"]) if service is not None else ()
-        return service if record["metadata"]["name"] in held else None
-
-    def _check_service(self, service: KeyValue) -> None:
-        for ip in addresses(service.value["spec"]):
-            key, told = ADDRESSES + str(ip_address(ip)), f"Cluster IP [IPv{ip_address(ip).version}]: {ip}"
-            record = self._store.get(key)
-            holder = self._parent(record.value) if record is not None else None
-            if not self._allocator.in_range(ip):
-                why = f"{told} is not within any configured Service CIDR; please recreate service"
-                self._tell(service.value, "ClusterIPOutOfRange", why)
-            elif holder is not None and holder.key != service.key:
-                why = f"{told} was assigned to multiple services; please recreate service"
-                self._tell(service.value, "ClusterIPAlreadyAllocated", why)
-            elif holder is None:
-                why = "has a wrong reference" if record is not None else "is not allocated"
-                self._tell(service.value, "ClusterIPNotAllocated", f"{told} {why}; repairing")
-                unchanged = [Compare(service.key, service.mod_revision)]
-                unchanged.append(Compare(key, _revision(record)))
-                self._store.txn(unchanged, [Put(key, self._allocator.address(key, service.value))])
-
-    def _check_ports(self, record: KeyValue | None, services: Iterable[KeyValue]) -> None:
-        """Whoever takes or gives back node ports changes the record: if it stands, so do the Services read after it."""
-        first, last = self._allocator.first, self._allocator.last
-        known = int(record.value["data"], 16) if record is not None else 0
-        bits = 0
-        for service in services:
-            for port in sorted(_all_node_ports(service.value["spec"])):
-                bit = 1 << (port - first) if first <= port <= last else 0
-                if not bit:
-                    why = f"Port {port} is not within the port range {first}-{last}; please recreate service"
-                    self._tell(service.value, "PortOutOfRange", why)
-                elif bits & bit:
-                    why = f"Port {port} was assigned to multiple services; please recreate service"
-                    self._tell(service.value, "PortAlreadyAllocated", why)
-                elif not known & bit:
-                    self._tell(service.value, "PortNotAllocated", f"Port {port} is not allocated; repairing")
-                bits |= bit
-        if bits != known:
-            compare = Compare(NODE_PORTS, _revision(record))
-            self._store.txn([compare], [self._allocator.put_node_ports(bits)])

@@ -16,7 +16,7 @@ from refkube.api.resources import quality_of_service
 from refkube.api.validation import pod
 from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.meta import Object, get_path, labels_of, metadata_of, name_of, namespace_of, with_metadata
-from refkube.registry.allocators import bring_in_line
+from refkube.registry.servicefields import bring_in_line
 
 Fields = Mapping[str, Any]
 
