@@ -14,11 +14,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from refkube.api.kinds import VERSION
+from refkube.apimachinery.errors import StatusError
 from refkube.apiserver.authentication import ADMIN
 from refkube.cluster import Cluster, StoreError, open_store
 from refkube.controllers.common.context import Options
 from refkube.engine.clock import WallClock
 from refkube.serviceaccount.tokens import new_key
+
+FAULT = 3  # exit code: what was asked for cannot be done
 
 app = typer.Typer(
     name="refkube",
@@ -30,7 +33,14 @@ app = typer.Typer(
 
 
 def main() -> None:
-    app()
+    try:
+        code = app(prog_name="refkube", standalone_mode=False)
+    except Exception as wrong:
+        if not hasattr(wrong, "format_message"):  # not one of typer's own about the command line
+            raise
+        print(f"refkube: {wrong.format_message()}", file=sys.stderr)
+        code = FAULT
+    sys.exit(code)
 
 
 @app.callback()
@@ -61,6 +71,8 @@ def serve(
         _fail(f"serving needs the package {missing.name}; install gherkube[serve]")
     if memory and etcd:
         _fail("--memory and --etcd exclude each other")
+    if not host:
+        _fail("--host must not be empty; 0.0.0.0 listens on every address")
     if not speed > 0:
         _fail(f"--speed must be positive, not {speed}")
     clock = WallClock(speed)
@@ -69,16 +81,16 @@ def serve(
         cluster = Cluster(
             clock=clock,
             seed=None,
-            store=open_store("memory" if memory else etcd or data_dir / "state.db"),
+            store=open_store("memory" if memory else etcd or data_dir),
             users={held.admin_token: ADMIN},
             signing_key=held.signing_key,
             options=Options(root_ca=held.authority.decode()),
             on_error=lambda why, what: print(f"refkube: {what}: {why!r}", file=sys.stderr, flush=True),
         )
-    except StoreError as why:
+    except (StoreError, StatusError, ValueError) as why:
         _fail(str(why))
     except OSError as why:
-        _fail(f"{data_dir}: {why.strerror}")
+        _fail(f"{why.filename or data_dir}: {why.strerror}")
     written = kubeconfig or data_dir / "kubeconfig"
 
     def started(actual: int) -> None:
@@ -101,10 +113,12 @@ def serve(
         )
     except server.AddressInUse as why:
         _fail(str(why))
+    except OSError as why:  # of the kubeconfig, or of the certificate
+        _fail(f"{why.filename or data_dir}: {why.strerror or why}")
     finally:
         cluster.close()
 
 
 def _fail(why: str) -> NoReturn:
-    print(f"refkube: {why}", file=sys.stderr)
-    raise typer.Exit(3)
+    print(f"refkube: {' '.join(why.split())}", file=sys.stderr)
+    raise typer.Exit(FAULT)

@@ -83,9 +83,9 @@ class Pipeline:
             code = refusal.code
             raise
         except StoreError as why:
-            refusal = refusal_of(why)
-            code = refusal.code
-            raise refusal from why
+            told = refusal_of(why)
+            code = told.code
+            raise told from why
         finally:
             self.requests[request.verb, request.group, request.resource, request.subresource, code] += 1
             trace = self.loop.trace
@@ -239,7 +239,8 @@ class Pipeline:
                 schema=node,
                 reset=_vain(request, kind),
             )
-            return _defaulted(new, storage_kind(kind))
+            stored = storage_kind(kind)
+            return _defaulted(schema.decode(new, stored).object, stored)  # without what is only owned: it was empty
 
         return apply
 
@@ -333,7 +334,8 @@ class Pipeline:
             if (api_version or kind.api_version, name or kind.kind) != (kind.api_version, kind.kind):
                 raise _wrong_kind(body, kind.api_version, kind.kind)
             body = {**body, "apiVersion": kind.api_version, "kind": kind.kind}
-        decoded = schema.decode(body, kind)
+        applies = request.patch_type == APPLY_PATCH
+        decoded = schema.decode_applied(body, kind) if applies else schema.decode(body, kind)
         unknown = decoded.unknown
         if request.raw is not None and asked.validation != "Ignore":
             unknown = [*unknown, *find_duplicate_fields(request.raw, request.body)]

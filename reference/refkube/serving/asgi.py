@@ -1,12 +1,15 @@
 """The API server as an ASGI application: requests are answered on the spot, watches stream until either side ends them.
 
-uvicorn calls it; the answers come from a `Serve` callable (the HTTP front). Bodies are bounded before they are read.
-Source of the protocol: the ASGI specification, HTTP connection scope.
+uvicorn calls it; the answers come from a `Serve` callable (the HTTP front). Bodies are bounded before they are read,
+in size and time, and so is what a watcher may leave unread. Source of the protocol: the ASGI specification, HTTP
+connection scope.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,10 +17,14 @@ import orjson
 
 from refkube.apimachinery import errors
 from refkube.apimachinery.rest import HttpRequest, HttpResponse, Stream
+from refkube.serving.protocol import ABORT
 from refkube.serving.pump import Pump
 
 MAX_BODY = 3 * 1024 * 1024  # bytes
-MAX_BEHIND = 64 * 1024 * 1024  # bytes that a watcher may leave unread before it is cut off
+BODY_SECONDS = 60.0  # real seconds that a client may take to send a body
+LINGER_SECONDS = 0.5  # real seconds that a refused client has to read why, while it still sends
+MAX_BEHIND = 16 * 1024 * 1024  # bytes of news that a watcher may leave unread before it is cut off
+PIECE = 256 * 1024  # bytes of a stream that are sent at once
 
 Serve = Callable[[HttpRequest], HttpResponse]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -34,11 +41,18 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await self._body(headers, receive)
-        if body is None:
-            await self._refuse(send)
-            return
+        headers = _headers(scope["headers"])
+        body = b""
+        if "content-length" in headers or "transfer-encoding" in headers:
+            try:
+                whole = await self._body(headers, receive)
+            except (TimeoutError, ConnectionError):
+                scope[ABORT]()
+                return
+            if whole is None:
+                await self._refuse(receive, send)
+                return
+            body = whole
         path = scope["raw_path"].decode("latin-1")
         http = HttpRequest(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
         response = self._serve(http)
@@ -46,30 +60,58 @@ class Application:
         if response.stream is None:
             await _send_whole(response, send)
         else:
-            await _Streaming(response.stream, self._pump).run(response, receive, send)
+            await _Streaming(response.stream, self._pump, scope[ABORT]).run(response, receive, send)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
-        """The whole body; None as soon as it is known to be too long."""
+        """The whole body; None as soon as it is known to be too long. Raises TimeoutError, and ConnectionError where
+        the client goes away before it has sent all."""
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > MAX_BODY:
             return None
+        message = await receive()
+        if not message.get("more_body") and message["type"] == "http.request":
+            return message.get("body", b"")
         chunks: list[bytes] = []
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return b"".join(chunks)
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > MAX_BODY:
-                return None
-            if not message.get("more_body"):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise ConnectionError("the client went away")
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                if size > MAX_BODY:
+                    return None
+                if not message.get("more_body"):
+                    return b"".join(chunks)
+                message = await receive()
 
-    async def _refuse(self, send: Send) -> None:
+    async def _refuse(self, receive: Receive, send: Send) -> None:
+        """413, at once. The client may send on for a moment: a connection that is reset takes the answer with it."""
         refusal = errors.too_large_entity(f"Request entity too large: limit is {MAX_BODY}")
-        headers = [("content-type", "application/json"), ("connection", "close")]
-        await _send_whole(HttpResponse(refusal.code, headers, orjson.dumps(refusal.status)), send)
+        body = orjson.dumps(refusal.status)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": refusal.code, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (message := await receive()).get("more_body") and message["type"] == "http.request":
+                    pass
+        except TimeoutError:
+            pass
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name; the values of a name that comes more than once, joined (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers
 
 
 async def _send_whole(response: HttpResponse, send: Send) -> None:
@@ -82,11 +124,13 @@ async def _send_whole(response: HttpResponse, send: Send) -> None:
 class _Streaming:
     """One watch on its way to one client."""
 
-    def __init__(self, stream: Stream, pump: Pump):
+    def __init__(self, stream: Stream, pump: Pump, abort: Callable[[], None]):
         self._stream = stream
         self._pump = pump
-        self._waiting: list[bytes] = []
-        self._behind = 0
+        self._abort = abort
+        self._waiting: deque[bytes] = deque()
+        self._behind = 0  # bytes of `_waiting`
+        self._may_wait = math.inf
         self._news = asyncio.Event()
         self._over = False
 
@@ -94,31 +138,49 @@ class _Streaming:
         headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         self._stream.start(self._deliver, self._end)
+        self._may_wait = MAX_BEHIND + self._behind  # what a watch begins with is as long as it is
         self._pump.kick()
         gone = asyncio.ensure_future(self._until_gone(receive))
         try:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                chunk, over = b"".join(self._waiting), self._over
-                self._waiting.clear()
-                self._behind = 0
-                if chunk:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                if over:
+                while self._waiting:
+                    await send({"type": "http.response.body", "body": self._piece(), "more_body": True})
+                if self._over:
                     break
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
             self._stream.stop()
 
+    def _piece(self) -> bytes:
+        chunks = [self._waiting.popleft()]
+        size = len(chunks[0])
+        while self._waiting and size < PIECE:
+            chunks.append(self._waiting.popleft())
+            size += len(chunks[-1])
+        self._behind -= size
+        if not self._waiting:
+            self._may_wait = MAX_BEHIND
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
     def _deliver(self, chunk: bytes) -> None:
+        if self._over:
+            return
         self._waiting.append(chunk)
         self._behind += len(chunk)
-        if self._behind > MAX_BEHIND:
-            self._over = True
-            self._stream.stop()
+        if self._behind > self._may_wait:
+            self._cut_off()
         self._news.set()
+
+    def _cut_off(self) -> None:
+        """The client does not read: nothing more is kept for it, and the connection ends without a goodbye."""
+        self._waiting.clear()
+        self._behind = 0
+        self._stream.stop()
+        self._end()
+        self._abort()
 
     def _end(self) -> None:
         self._over = True

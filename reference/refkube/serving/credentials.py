@@ -41,7 +41,9 @@ class Credentials:
 
 
 def prepare(directory: Path, host: str, now: float, new_token: str, new_signing_key: bytes) -> Credentials:
-    """Read the credentials kept in a directory, after making those that are missing. `now` is unix seconds."""
+    """Read the credentials kept in a directory, after making those that are missing. `now` is unix seconds.
+
+    Raises OSError, and ValueError where a file holds something else."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority_path, authority_key_path = directory / "ca.crt", directory / "ca.key"
     certificate, key = directory / f"server-{host}.crt", directory / f"server-{host}.key"
@@ -58,6 +60,7 @@ def prepare(directory: Path, host: str, now: float, new_token: str, new_signing_
         _keep(certificate, server.public_bytes(serialization.Encoding.PEM))
     token = _kept(directory / "admin.token", new_token.encode()).decode()
     signing_key = _kept(directory / "sa.key", new_signing_key)
+    serialization.load_pem_private_key(signing_key, None)  # a bad one is told now, not to the first Pod
     return Credentials(certificate, key, authority_path.read_bytes(), signing_key, token)
 
 

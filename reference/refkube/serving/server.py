@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -16,9 +17,10 @@ import uvicorn
 
 from refkube.engine.loop import Loop
 from refkube.serving.asgi import Application, Serve
+from refkube.serving.protocol import Protocol
 from refkube.serving.pump import Pump
 
-GRACE = 5  # seconds that requests under way are given at shutdown
+GRACE = 2  # seconds until shutdown gives up on what `protocol` has not ended by then
 
 
 class AddressInUse(Exception):
@@ -36,7 +38,12 @@ def run(
     started: Callable[[int], None],
     stopping: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `started` is told the port; `stopping` must end all streams."""
+    """Serve until SIGINT or SIGTERM. `started` is told the port; `stopping` must end all streams.
+
+    Raises AddressInUse, and what `started` raises.
+    """
+    _allow_many_connections()
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a client's nonsense is no news
     listener = _listen(host, port)
 
     async def main() -> None:
@@ -44,6 +51,8 @@ def run(
         config = uvicorn.Config(
             Application(serve, pump),
             interface="asgi3",
+            http=Protocol,
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -58,16 +67,29 @@ def run(
         server = _Server(config)
 
         def stop() -> None:
+            """The first signal ends the streams and lets requests finish, the second does not wait for them."""
             if not server.should_exit:
-                stopping()
                 server.should_exit = True
+                stopping()
+            else:
+                server.force_exit = True
 
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop)
         pump.kick()
-        asyncio.get_running_loop().call_soon(_when_started, server, lambda: started(listener.getsockname()[1]))
-        await server.serve(sockets=[listener])
-        pump.close()
+        actual = listener.getsockname()[1]
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.002)
+            if server.started:
+                started(actual)
+        except BaseException:
+            stop()
+            raise
+        finally:
+            await serving
+            pump.close()
 
     with _quick_loop() as runner:
         runner.run(main())
@@ -80,11 +102,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _when_started(server: uvicorn.Server, then: Callable[[], None]) -> None:
-    if server.started:
-        then()
-    else:
-        asyncio.get_running_loop().call_later(0.005, _when_started, server, then)
+def _allow_many_connections() -> None:
+    """Each watch is a connection: as many as the system lets a process have."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -93,9 +119,10 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as why:
+    except (OSError, UnicodeError) as why:
         listener.close()
-        raise AddressInUse(f"cannot listen on {host}:{port}: {why.strerror}") from None
+        told = getattr(why, "strerror", None) or str(why)
+        raise AddressInUse(f"cannot listen on {host}:{port}: {told}") from None
     listener.set_inheritable(True)
     return listener
 
