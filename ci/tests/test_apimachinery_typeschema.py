@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refkube.api import schema
+from refkube.api import defaults, schema
 from refkube.api.kinds import KINDS, by_api_version
 from refkube.apimachinery import typeschema
 from refkube.apimachinery.errors import StatusError
@@ -23,6 +25,7 @@ def kind(api_version: str, name: str) -> Any:
 
 
 POD = kind("v1", "Pod")
+MANIFESTS = Path(__file__).parents[2] / "features" / "manifests"
 WHOLE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -149,6 +152,64 @@ def test_bytes_are_base64() -> None:
     for text, at in (("a", 0), ("YWJjYQ", 4), ("Y!Jj", 1), ("YWJj=", 4)):
         with pytest.raises(StatusError, match=f"illegal base64 data at input byte {at}"):
             schema.decode({"data": {"a": text}}, secret)
+
+
+@pytest.mark.parametrize(
+    ("api_version", "name", "given_", "kept"),
+    [
+        ("v1", "Pod", {"metadata": {"labels": {}, "annotations": {}, "finalizers": [], "name": ""}}, {"metadata": {}}),
+        ("v1", "Pod", {"metadata": {"deletionGracePeriodSeconds": 0, "managedFields": []}}, None),  # to be reset
+        ("v1", "Pod", {"spec": {"hostNetwork": False, "nodeName": "", "nodeSelector": {}, "containers": [
+            {"name": "", "args": [], "stdin": False, "ports": [{"containerPort": 0, "hostPort": 0}]}]}},
+         {"spec": {"containers": [{"name": "", "ports": [{"containerPort": 0}]}]}}),
+        ("v1", "Pod", {"spec": {"priority": 0, "enableServiceLinks": False, "securityContext": {}, "containers": []}},
+         None),
+        ("v1", "Pod", {"spec": {"volumes": [{"name": "a", "emptyDir": {"medium": ""}}], "overhead": {}}},
+         {"spec": {"volumes": [{"name": "a", "emptyDir": {}}]}}),
+        ("v1", "Pod", {"spec": {"tolerations": [{}], "nodeSelector": {"": ""}}}, None),
+        ("v1", "Pod", {"status": {"containerStatuses": [{"ready": False, "restartCount": 0, "started": False}]}}, None),
+        ("v1", "ConfigMap", {"data": {}, "binaryData": {}, "immutable": False}, {"immutable": False}),
+        ("v1", "Secret", {"data": {"a": ""}, "type": ""}, {"data": {"a": ""}}),
+        ("apps/v1", "Deployment", {"spec": {"replicas": 0, "paused": False, "selector": {"matchLabels": {}}}},
+         {"spec": {"replicas": 0, "selector": {}}}),
+        ("apps/v1", "Deployment", {"status": {"replicas": 0, "terminatingReplicas": 0}},
+         {"status": {"terminatingReplicas": 0}}),
+        ("networking.k8s.io/v1", "NetworkPolicy", {"spec": {"podSelector": {}, "ingress": []}},
+         {"spec": {"podSelector": {}}}),
+        ("rbac.authorization.k8s.io/v1", "Role", {"rules": []}, None),  # optional, yet without omitempty
+        ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding",
+         {"spec": {"policyName": "", "validationActions": []}}, {"spec": {}}),  # required, yet with it
+        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration",
+         {"webhooks": [{"name": "", "rules": [{"scope": "", "resources": []}]}]},
+         {"webhooks": [{"name": "", "rules": [{"scope": ""}]}]}),  # from a struct within a struct
+        ("apps/v1", "ControllerRevision", {"data": {"a": [], "b": 0}, "revision": 0}, None),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", {"spec": {"versions": [{"served": False, "schema": {
+            "openAPIV3Schema": {"default": 0, "nullable": False, "x-kubernetes-preserve-unknown-fields": False}}}]}},
+         {"spec": {"versions": [{"served": False, "schema": {
+             "openAPIV3Schema": {"default": 0, "x-kubernetes-preserve-unknown-fields": False}}}]}}),
+    ],
+)  # fmt: skip
+def test_what_is_empty_goes_where_go_omits_it(api_version: str, name: str, given_: Any, kept: Any) -> None:
+    of = kind(api_version, name)
+    before = copy.deepcopy(given_)
+    assert schema.decode(given_, of) == (kept or given_, [])
+    assert given_ == before
+    assert schema.validator(of.definition)(given_) is (kept is None)
+    assert schema.decode_applied(given_, of).object is given_
+
+
+def test_what_is_empty_must_still_be_of_its_type() -> None:
+    for body in ({"metadata": {"labels": []}}, {"spec": {"hostNetwork": 0}}, {"spec": {"nodeName": False}}):
+        with pytest.raises(StatusError, match="cannot unmarshal"):
+            schema.decode(body, POD)
+
+
+@pytest.mark.parametrize("manifest", sorted(MANIFESTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_defaulted_objects_need_no_walk(manifest: Path) -> None:
+    for obj in yaml.safe_load_all(manifest.read_text()):
+        of = kind(obj["apiVersion"], obj["kind"])
+        whole = defaults.default(of.group, of.kind, schema.decode(obj, of).object)
+        assert schema.validator(of.definition)(whole)
 
 
 def test_what_upstream_does_not_look_into_is_kept() -> None:

@@ -135,6 +135,29 @@ Feature: Server-side apply
         | field     |
         | data.size |
 
+    @id:apply.29 @extended
+    Scenario: Who says an empty value owns it, though it is not read back
+      When "alice" applies:
+        """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web}
+        spec:
+          replicas: 0
+          paused: false
+          selector: {matchLabels: {app: web}}
+          template:
+            metadata: {labels: {app: web}}
+            spec: {containers: [{name: main, image: "registry.k8s.io/pause:3.10"}]}
+        """
+      Then the request is accepted
+      And the Deployment "web" has:
+        | field       | value    |
+        | spec.paused | (absent) |
+      And "alice" owns these fields of the Deployment "web":
+        | field       |
+        | spec.paused |
+
   @req:API-18
   Rule: A field that another manager owns with another value is refused, unless the applier insists
 

@@ -292,3 +292,85 @@ Feature: Defaults
         | field                    | value |
         | spec.ports[0].targetPort | 80    |
         | spec.ports[0].protocol   | TCP   |
+
+  @req:API-25
+  Rule: What is empty says nothing, unless to be empty is a choice
+
+    @id:defaults.20 @core
+    Scenario: Empty lists and maps, empty words, noughts and noes are left out
+      When a Deployment "web" is created with:
+        """
+        metadata: {labels: {}}
+        spec:
+          replicas: 0
+          paused: false
+          template:
+            spec:
+              hostNetwork: false
+              nodeName: ""
+              nodeSelector: {}
+              containers:
+              - name: main
+                image: "registry.k8s.io/pause:3.10"
+                args: []
+                ports: [{containerPort: 80, hostPort: 0}]
+        """
+      Then the request is accepted
+      And the Deployment "web" has:
+        | field                                                | value    |
+        | metadata.labels                                      | (absent) |
+        | spec.paused                                          | (absent) |
+        | spec.template.spec.hostNetwork                       | (absent) |
+        | spec.template.spec.nodeName                          | (absent) |
+        | spec.template.spec.nodeSelector                      | (absent) |
+        | spec.template.spec.containers[0].args                | (absent) |
+        | spec.template.spec.containers[0].ports[0].hostPort   | (absent) |
+
+    @id:defaults.21 @core
+    Scenario: To be nought, no or empty can be a choice
+      When a Deployment "web" is created with:
+        """
+        spec:
+          replicas: 0
+          template:
+            spec:
+              nodeSelector: {nowhere: ""}
+              enableServiceLinks: false
+              terminationGracePeriodSeconds: 0
+              volumes: [{name: scratch, emptyDir: {}}]
+        """
+      Then the request is accepted
+      And the Deployment "web" has:
+        | field                                            | value         |
+        | spec.replicas                                    | 0             |
+        | spec.template.spec.nodeSelector                  | {nowhere: ""} |
+        | spec.template.spec.enableServiceLinks            | false         |
+        | spec.template.spec.terminationGracePeriodSeconds | 0             |
+        | spec.template.spec.volumes[0].emptyDir           | {}            |
+
+    @id:defaults.22 @core
+    Scenario: The last label to go takes the labels with it
+      Given a ConfigMap "settings" with:
+        | field               | value |
+        | metadata.labels.app | web   |
+      When the ConfigMap "settings" is changed by the merge patch:
+        """
+        metadata: {labels: {app: null}}
+        """
+      Then the request is accepted
+      And the ConfigMap "settings" has:
+        | field           | value    |
+        | metadata.labels | (absent) |
+
+    @id:defaults.23 @core
+    Scenario: To add what is empty is no change
+      Given a ConfigMap "settings" with:
+        | field      | value |
+        | data.color | blue  |
+      And the version of the ConfigMap "settings" is called "before"
+      When the ConfigMap "settings" is updated:
+        | field                | value |
+        | metadata.annotations | {}    |
+        | binaryData           | {}    |
+      Then the request is accepted
+      And the ConfigMap "settings" is still at version "before"

@@ -7,9 +7,8 @@ apimachinery, apiextensions-apiserver, kube-aggregator).
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
-from refkube.api.schema import schema
+from refkube.api.schema import field_numbers, schema
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object
 from refkube.apimachinery.protobuf import Numbers, open_envelope
@@ -29,8 +28,7 @@ def decode(body: bytes) -> Object:
 
 @cache
 def numbers() -> Numbers:
-    text = (resources.files("refkube.api") / "protobuf.txt").read_text(encoding="utf-8")
-    return Numbers(text, schema())
+    return Numbers(field_numbers(), schema())
 
 
 @cache

@@ -15,7 +15,7 @@ import jsonschema_rs
 import orjson
 
 from refkube.api.kinds import VERSION, Kind
-from refkube.apimachinery import typeschema
+from refkube.apimachinery import protobuf, typeschema
 from refkube.apimachinery.typeschema import Decoded, Node, Schema
 
 
@@ -27,7 +27,12 @@ def schema() -> Schema:
         data = orjson.loads((path / "_definitions.json").read_bytes())
     except FileNotFoundError:
         raise RuntimeError(f"kubernetes-validate has no definitions of Kubernetes {VERSION}; install >=1.36") from None
-    return Schema(data["$defs"])
+    return Schema(data["$defs"], protobuf.omitted(field_numbers(), data["$defs"]))
+
+
+def field_numbers() -> str:
+    """The table of field numbers; its marks tell what Go's JSON omits (apimachinery.protobuf)."""
+    return (resources.files("refkube.api") / "protobuf.txt").read_text(encoding="utf-8")
 
 
 @cache
@@ -51,6 +56,16 @@ def validator(definition: str) -> Callable[[Any], bool]:
 def decode(obj: Any, kind: Kind) -> Decoded:
     """An object as the API server decodes a body of this kind; see typeschema.decode."""
     return typeschema.decode(obj, schema_of(kind), validator(kind.definition))
+
+
+def decode_applied(obj: Any, kind: Kind) -> Decoded:
+    """The same for a body of server-side apply, of which its sender owns even what is empty."""
+    return typeschema.decode(obj, _with_zeros().node(kind.definition), validator(kind.definition))
+
+
+@cache
+def _with_zeros() -> Schema:
+    return Schema(schema().definitions)
 
 
 def decode_as(obj: Any, definition: str) -> Decoded:

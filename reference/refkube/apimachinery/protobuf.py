@@ -29,7 +29,6 @@ MAX_DEPTH = 100  # messages within messages, as in most protobuf libraries; only
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _WIRE = {ts.INTEGER: _VARINT, ts.BOOLEAN: _VARINT, ts.NUMBER: _FIXED64}  # of the rest: _BYTES
-_SCALARS = frozenset({ts.STRING, ts.INTEGER, ts.BOOLEAN, ts.NUMBER, ts.BYTES})
 _NOTHING, _ZERO = memoryview(b""), memoryview(b"0")
 
 
@@ -46,28 +45,15 @@ class Numbers:
     """A table of field numbers, over the definitions that tell the fields' types.
 
     The table's form: "[package]" lines, and below each a line per struct, its name and its fields in order of
-    number: "name", "name=7" after a gap. "*name" keeps a written zero though it is not required, "-name" loses it
-    though it is; "@Struct" is embedded. "|Type" lists the members of a union that JSON shows as the member alone; of
-    several that are set the last counts. An indented line continues the one before; "#" begins a comment.
+    number: "name", "name=7" after a gap. "*name" keeps a zero or an empty list though it is not required, "-name"
+    loses it though it is; "@Struct" is embedded. "|Type" lists the members of a union that JSON shows as the member
+    alone; of several that are set the last counts. An indented line continues the one before; "#" begins a comment.
     """
 
     def __init__(self, table: str, schema: Schema):
         self._schema = schema
-        self.lines: dict[str, list[tuple[int, str]]] = {}  # by full name of the struct: (number, field as written)
+        self.lines = read(table)
         self._fields: dict[tuple[str, str], dict[int, Field]] = {}
-        package = ""
-        for line in table.replace("\n ", " ").splitlines():
-            if line.startswith("["):
-                package = line.strip("[]")
-            if not line or line[0] in "[#":
-                continue
-            name, *fields = line.split()
-            number, numbered = 0, []
-            for field in fields:
-                written, _, told = field.partition("=")
-                number = int(told) if told else number + 1
-                numbered.append((number, written))
-            self.lines[f"{package}.{name}"] = numbered
 
     def decode(self, data: bytes | memoryview, definition: str) -> Object:
         """The object that JSON would have shown. Raises DecodeError (400) on bytes that are not of this type."""
@@ -96,7 +82,7 @@ class Numbers:
             else:
                 _expect(wire, _WIRE.get(node.kind, _BYTES), number)
                 new = self._value(value, node, depth, into.get(name))
-                if new is None or (not new and node.kind in _SCALARS and not field.keeps_zero):
+                if new is None or not (new or field.keeps_zero):
                     into.pop(name, None)
                 else:
                     into[name] = new
@@ -142,6 +128,40 @@ class Numbers:
         return _READERS[node.kind](value, node)
 
 
+def read(table: str) -> dict[str, list[tuple[int, str]]]:
+    """The table's lines: by full name of the struct, (number, field as it is written there)."""
+    lines, package = {}, ""
+    for line in table.replace("\n ", " ").splitlines():
+        if line.startswith("["):
+            package = line.strip("[]")
+        if not line or line[0] in "[#":
+            continue
+        name, *fields = line.split()
+        number, numbered = 0, []
+        for field in fields:
+            written, _, told = field.partition("=")
+            number = int(told) if told else number + 1
+            numbered.append((number, written))
+        lines[f"{package}.{name}"] = numbered
+    return lines
+
+
+def omitted(table: str, definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """By definition, the fields that are lost where they are empty: see the marks in the table."""
+    lines = read(table)
+
+    def marked(struct: str, mark: str) -> set[str]:
+        own = {written[1:] for _, written in lines.get(struct, ()) if written[0] == mark}
+        package = struct.rpartition(".")[0]
+        embedded = (f"{package}.{written[1:]}" for _, written in lines.get(struct, ()) if written[0] == "@")
+        return own.union(*(marked(other, mark) for other in embedded))
+
+    return {
+        name: set(raw.get("properties", ())) - set(raw.get("required", ())) - marked(name, "*") | marked(name, "-")
+        for name, raw in definitions.items()
+    }
+
+
 def _field(number: int, written: str, node: Node, package: str, schema: Schema) -> Field:
     mark, name = (written[0], written[1:]) if written[0] in "*-@|" else ("", written)
     if mark == "@":
@@ -151,7 +171,7 @@ def _field(number: int, written: str, node: Node, package: str, schema: Schema) 
         scalar = {"bool": ts.BOOLEAN, "string": ts.STRING}.get(element)
         raw: Object = {"type": scalar} if scalar else {"$ref": f"#/$defs/{package}.{element}"}
         return Field(str(number), schema.resolve({"type": "array", "items": raw} if name != element else raw))
-    return Field(name, node.fields[name], mark == "*" or (name in node.required and mark != "-"))
+    return Field(name, node.fields[name], name not in node.omitted)
 
 
 def open_envelope(body: bytes) -> tuple[str, str, memoryview]:

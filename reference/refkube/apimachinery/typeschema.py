@@ -12,7 +12,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ _ANY_TYPES.add("JSONSchemaPropsOrStringArray")
 _ZERO: dict[str, Any] = {OBJECT: {}, MAP: {}, LIST: [], STRING: "", INTEGER: 0, NUMBER: 0, BOOLEAN: False, BYTES: ""}
 _ZERO |= {QUANTITY: "0", INT_OR_STRING: 0}
 _PLAIN: dict[str, type] = {STRING: str, BOOLEAN: bool}
+_OMITTABLE = {LIST, MAP, STRING, INTEGER, NUMBER, BOOLEAN, BYTES}  # to Go a struct is never empty
 
 
 class Node:
@@ -38,7 +39,8 @@ class Node:
 
     __slots__ = (
         "_fields", "_items", "_raw", "_schema", "definition", "description", "format", "go_type", "gvks", "kind",
-        "list_map_keys", "list_type", "map_type", "merge_key", "name", "patch_strategies", "plain", "required", "walk",
+        "list_map_keys", "list_type", "map_type", "merge_key", "name", "omitted", "patch_strategies", "plain",
+        "required", "walk",
     )  # fmt: skip
 
     def __init__(self, schema: Schema, raw: Mapping[str, Any], definition: str = "", use: Mapping[str, Any] = {}):
@@ -53,6 +55,7 @@ class Node:
         self.format = raw.get("format", "")
         self.description = told.get("description", "")
         self.required = tuple(raw.get("required", ()))
+        self.omitted = schema.omitted(definition, raw)
         self.list_type = told.get("x-kubernetes-list-type", "")
         self.list_map_keys = tuple(told.get("x-kubernetes-list-map-keys", ()))
         self.map_type = told.get("x-kubernetes-map-type", "")
@@ -92,10 +95,16 @@ class Node:
 
 
 class Schema:
-    """A view over a table of definitions, {full name: JSON schema}."""
+    """A view over a table of definitions, {full name: JSON schema}.
 
-    def __init__(self, definitions: Mapping[str, Mapping[str, Any]]):
+    `omitted` are, by definition, the fields that Go's JSON leaves out where they are empty (omitempty).
+    """
+
+    def __init__(
+        self, definitions: Mapping[str, Mapping[str, Any]], omitted: Mapping[str, Collection[str]] | None = None
+    ):
         self.definitions = definitions
+        self._omitted = omitted or {}
         self._nodes: dict[str, Node] = {}
 
     def node(self, definition: str) -> Node:
@@ -115,15 +124,23 @@ class Schema:
             return Node(self, self.definitions[definition], definition, raw)
         return self.node(definition)
 
+    def omitted(self, definition: str, raw: Mapping[str, Any]) -> frozenset[str]:
+        """The fields of a struct that are left out where they are empty: lists, maps and scalars."""
+        names, fields = self._omitted.get(definition, ()), raw.get("properties", {})
+        return frozenset(
+            name for name in names if "$ref" not in fields[name] and _kind_of("", fields[name]) in _OMITTABLE
+        )
+
     def exact(self, definition: str) -> dict[str, Any]:
         """A JSON Schema (draft 4) for objects that `decode` would return as they are: no null, no unknown field,
-        every number in range, every quantity and time in a form that surely is canonical already."""
+        nothing empty that Go leaves out, every number in range, every quantity and time surely canonical already."""
         reached: dict[str, Any] = {}
         todo = [definition]
         while todo:
             name = todo.pop()
             if name not in reached:
-                reached[name] = _exact(self.definitions[name], name.rpartition(".")[2], todo)
+                raw = self.definitions[name]
+                reached[name] = _exact(raw, name.rpartition(".")[2], todo, self.omitted(name, raw))
         return {"$ref": f"#/definitions/{definition}", "definitions": reached}
 
 
@@ -147,8 +164,9 @@ class DecodeError(errors.StatusError):
 
 
 def decode(obj: Any, node: Node, is_exact: Callable[[Any], bool] | None = None) -> Decoded:
-    """What Kubernetes' decoder makes of parsed JSON: nulls and unknown fields are gone, quantities and times are in
-    their canonical form. The very same object when nothing had to change. Raises DecodeError on a wrong type.
+    """What Kubernetes' decoder makes of parsed JSON: nulls, unknown fields and what Go omits are gone, quantities and
+    times are in their canonical form. The very same object if nothing had to change. Raises DecodeError on a wrong
+    type.
 
     `is_exact` is a compiled `Schema.exact`; it decides nearly all bodies alone.
     """
@@ -246,13 +264,14 @@ def json_type(value: Any) -> str:
 def _walk_object(value: Any, unknown: list[str], node: Node) -> Any:
     if not isinstance(value, dict):
         raise _mismatch(value, node.go_type)
-    fields, made = node.fields, None
+    fields, omitted, made = node.fields, node.omitted, None
     for key, item in value.items():
         child, new = fields.get(key), None
         if child is None:
             unknown.append(key)
         elif type(item) is child.plain:
-            continue
+            if item or key not in omitted:
+                continue
         elif item is not None:
             known = len(unknown)
             try:
@@ -262,6 +281,8 @@ def _walk_object(value: Any, unknown: list[str], node: Node) -> Any:
                 raise
             if len(unknown) > known:
                 _prefix(unknown, known, key)
+            if not new and key in omitted:
+                new = None
         if new is not item or new is None:
             made = _replaced(value if made is None else made, made, key, new)
     return value if made is None else made
@@ -449,7 +470,16 @@ _EXACT: dict[str, Any] = {
 }
 
 
-def _exact(raw: Mapping[str, Any], name: str, todo: list[str]) -> dict[str, Any]:
+# What makes one of these more than empty.
+_FILLED: dict[str, dict[str, Any]] = {
+    LIST: {"minItems": 1}, MAP: {"minProperties": 1}, STRING: {"minLength": 1}, BYTES: {"minLength": 1},
+    INTEGER: {"not": {"enum": [0]}}, NUMBER: {"not": {"enum": [0]}}, BOOLEAN: {"enum": [True]},
+}  # fmt: skip
+
+
+def _exact(
+    raw: Mapping[str, Any], name: str, todo: list[str], omitted: Collection[str] = frozenset()
+) -> dict[str, Any]:
     reference = raw.get("$ref")
     if reference:
         definition = reference.rpartition("/")[2]
@@ -458,6 +488,8 @@ def _exact(raw: Mapping[str, Any], name: str, todo: list[str]) -> dict[str, Any]
     kind = _kind_of(name, raw)
     if kind == OBJECT:
         fields = {field: _exact(child, "", todo) for field, child in raw.get("properties", {}).items()}
+        for field in omitted:
+            fields[field] = {**fields[field], **_FILLED[_kind_of("", raw["properties"][field])]}
         return {"type": "object", "properties": fields, "additionalProperties": False}
     if kind == MAP:
         return {"type": "object", "additionalProperties": _exact(raw["additionalProperties"], "", todo)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from refkube.api import schema
+from refkube.api.kinds import Kind
 from refkube.apimachinery import fieldset
 from refkube.apimachinery.fieldset import FieldSet, Shape
 from refkube.apimachinery.meta import Object, metadata_of, with_metadata
@@ -129,3 +131,8 @@ def keeps_every_record(original: Original, sent: list[Object], live: list[Object
 @miniature("An update without a record removes it.", caught_by="apply.28", instead_of=managedfields.track)
 def loses_the_record(original: Original, new: Object, old: Object | None, **how: Any) -> Any:
     return None if old is not None and not managers(new) else original(new, old, **how)
+
+
+@miniature("What is empty is left out before it is owned.", caught_by="apply.29", instead_of=schema.decode_applied)
+def owns_nothing_empty(original: Original, obj: Any, kind: Kind) -> Any:
+    return schema.decode(obj, kind)

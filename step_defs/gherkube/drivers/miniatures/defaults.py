@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from refkube.api import defaults
+from refkube.api import defaults, schema
 from refkube.api.defaults import pod
 from refkube.api.kinds import Kind
 from refkube.apimachinery.meta import Object, with_metadata
@@ -174,3 +174,23 @@ def fills_nothing_into_updates(
     original: Original, self: Pipeline, body: Any, request: Request, kind: Kind, *rest: Any, **how: Any
 ) -> Object:
     return original(self, body, request, kind, *rest, **{**how, "default": request.verb != "update"})
+
+
+@miniature(
+    "What is empty is kept as it was said.",
+    caught_by=("defaults.20", "defaults.22", "defaults.23"),
+    instead_of=schema.decode,
+)
+def keeps_what_is_empty(original: Original, obj: Any, kind: Kind) -> Any:
+    return schema.decode_applied(obj, kind)
+
+
+@miniature("Whatever is empty is left out.", caught_by="defaults.21", instead_of=schema.decode)
+def leaves_out_all_that_is_empty(original: Original, obj: Any, kind: Kind) -> Any:
+    return original(_filled(obj), kind)
+
+
+def _filled(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _filled(part) for key, part in value.items() if part not in (0, "", {}, [])}
