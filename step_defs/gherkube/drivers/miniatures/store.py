@@ -40,8 +40,8 @@ def forgets_deletions(
 @miniature("What is sent is stored before it is judged.", caught_by="store.04", instead_of=Pipeline._create)
 def stores_what_is_sent(original: Original, self: Pipeline, request: Request, kind: Kind, storage: Storage) -> Response:
     if kind.kind == "ConfigMap":
-        key = storage._key(request.namespace, request.body["metadata"]["name"])
-        self.registry.store.txn([], [Put(key, request.body)])
+        sent = storage._named(request.body, request.namespace)
+        self.registry.store.txn([], [Put(storage._key(request.namespace, sent["metadata"]["name"]), sent)])
     return original(self, request, kind, storage)
 
 
