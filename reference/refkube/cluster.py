@@ -65,6 +65,7 @@ from refkube.store.sqlite import SqliteStore
 
 __all__ = ["ApiServer", "Cluster", "StoreError", "open_store"]
 
+from refkube.store.observed import ObservedStore
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SYSTEM_PRIORITIES = (
@@ -316,6 +317,16 @@ class Cluster:
         self.store.close()
 
     def _bootstrap(self) -> None:
+    def stored(self, key: str) -> Object | None:
+        """What an observed store holds under a key of its own ("/registry/pods/default/web")."""
+        assert isinstance(self.store, ObservedStore)
+        return self.store.peek(key)
+
+    def store_clients(self) -> set[str]:
+        """The components that have asked an observed store."""
+        assert isinstance(self.store, ObservedStore)
+        return set(self.store.clients)
+
         """What every cluster has from its beginning (pkg/controlplane, poststart hooks)."""
         client = self.client("apiserver", "system:masters")
         for name in SYSTEM_NAMESPACES:
@@ -335,8 +346,8 @@ def open_store(where: str | Path) -> Callable[[Loop], Store]:
     """A store in "memory", in the etcd at a URL, or with sqlite in a directory."""
 
     def opened(loop: Loop) -> Store:
-        if where == "memory":
-            return MemoryStore(stamp, loop)
+        if where in ("memory", "observed"):
+            return (MemoryStore if where == "memory" else ObservedStore)(stamp, loop)
         if isinstance(where, str):
             from refkube.store.etcd import EtcdStore  # its libraries are an extra
 

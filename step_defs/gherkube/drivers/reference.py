@@ -6,7 +6,6 @@ cluster's loop; whoever iterates it moves the loop on.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -15,17 +14,12 @@ from lightkube.config import models
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 from refkube.apimachinery.rest import HttpRequest, Request
-from refkube.cluster import Cluster
-from refkube.engine.loop import Loop
-from refkube.registry.storage import stamp
-from refkube.store.kv import KeyValue, Range, Txn
-from refkube.store.memory import MemoryStore
+from refkube.cluster import Cluster, open_store
 
 from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Watching
 
 T = TypeVar("T")
 
-_API_SERVER = ("refkube.apiserver", "refkube.registry", "refkube.admission")
 HOME = "home"
 _STREAM = "gherkube.stream"
 RECORDED = 10_000  # requests that are remembered
@@ -50,7 +44,7 @@ class ReferenceDriver(Driver):
     @property
     def cluster(self) -> Cluster:
         if self._cluster is None:
-            self._cluster = Cluster(nodes=self._nodes, seed=self._seed, store=ObservedStore)
+            self._cluster = Cluster(nodes=self._nodes, seed=self._seed, store=open_store("observed"))
             self._cluster.loop.trace.start(RECORDED)
         return self._cluster
 
@@ -106,16 +100,10 @@ class ReferenceDriver(Driver):
 
     def stored(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
         parts = ("registry", group, plural, namespace, name)
-        return self._store.peek("".join(f"/{part}" for part in parts if part))
+        return self.cluster.stored("".join(f"/{part}" for part in parts if part))
 
     def store_clients(self) -> set[str]:
-        return set(self._store.clients)
-
-    @property
-    def _store(self) -> ObservedStore:
-        store = self.cluster.store
-        assert isinstance(store, ObservedStore)
-        return store
+        return self.cluster.store_clients()
 
     def implementation(self) -> dict[str, str]:
         told = {"organization": "gherkube", "project": "refkube", "language": "Python"}
@@ -124,40 +112,6 @@ class ReferenceDriver(Driver):
     def close(self) -> None:
         self._cluster = None
         self._client.close()
-
-
-class ObservedStore(MemoryStore):
-    """A store that notes who asks: `clients` are the components, by the room that the caller's code is in."""
-
-    def __init__(self, loop: Loop):
-        super().__init__(stamp, loop)
-        self.clients: set[str] = set()
-
-    def peek(self, key: str) -> Object | None:
-        """Read without being noted."""
-        found = super().get(key)
-        return None if found is None else found.value
-
-    def get(self, *args: Any, **options: Any) -> KeyValue | None:
-        self._note(sys._getframe(1))
-        return super().get(*args, **options)
-
-    def range(self, *args: Any, **options: Any) -> Range:
-        self._note(sys._getframe(1))
-        return super().range(*args, **options)
-
-    def txn(self, *args: Any, **options: Any) -> Txn:
-        self._note(sys._getframe(1))
-        return super().txn(*args, **options)
-
-    def watch(self, *args: Any, **options: Any) -> Any:
-        self._note(sys._getframe(1))
-        return super().watch(*args, **options)
-
-    def _note(self, caller: Any) -> None:
-        module: str = caller.f_globals["__name__"]
-        if not module.startswith("refkube.store"):
-            self.clients.add("apiserver" if module.startswith(_API_SERVER) else module.removeprefix("refkube."))
 
 
 def _recorded(request: Request, code: str) -> Recorded:
