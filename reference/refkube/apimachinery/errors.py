@@ -212,6 +212,17 @@ def _message(what: str, shown: str | None, detail: str) -> str:
     return f"{text}: {detail}" if detail else text
 
 
+def printed(value: object) -> str:
+    """A value as Go's %v prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{name}:{printed(item)}" for name, item in sorted(value.items())) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(printed, value)) + "]"
+    if value is None:
+        return "<nil>"
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
 def _show(value: object) -> str:
     """A value as upstream prints it in an error: strings quoted, the rest as JSON."""
     if value is None:

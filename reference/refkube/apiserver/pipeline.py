@@ -14,6 +14,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import orjson
+
 from refkube.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
 from refkube.api import defaults, schema
 from refkube.api.kinds import Kind, by_resource, preferred
@@ -21,7 +23,7 @@ from refkube.apimachinery import errors, patch
 from refkube.apimachinery.fields import FieldRequirement, FieldSelector
 from refkube.apimachinery.meta import Object, metadata_of, name_of, namespace_of
 from refkube.apimachinery.rest import Request, Response, UserInfo, WatchEvent
-from refkube.apimachinery.typeschema import DecodeError, find_duplicate_fields
+from refkube.apimachinery.typeschema import DecodeError, Node, find_duplicate_fields
 from refkube.apiserver import options as parse
 from refkube.apiserver.authorization import Authorizer
 from refkube.apiserver.options import WriteOptions
@@ -213,7 +215,7 @@ class Pipeline:
             try:
                 new = self._decode(new, request, kind, asked)
             except DecodeError as why:
-                raise _bad_patch(new, why.detail) from None
+                raise _bad_patch(_shown(new, request), why.detail) from None
             self._same_name(new, request)
             return new
 
@@ -307,8 +309,13 @@ class Pipeline:
         body = request.body
         if request.verb == "patch":
             body = self._patched_part(sub.read(storage, request), request)
-        decoded = schema.decode_as(self._object(body, sub.kind), sub.definition)
-        self._tell_unknown(decoded.unknown, request, asked)
+        try:
+            decoded = schema.decode_as(self._object(body, sub.kind), sub.definition)
+            self._tell_unknown(decoded.unknown, request, asked, schema.named(sub.definition))
+        except DecodeError as why:
+            if request.verb != "patch":
+                raise
+            raise _bad_patch(_shown(body, request), why.detail) from None
         obj = {"apiVersion": sub.api_version, "kind": sub.kind, **decoded.object}
         if (obj["apiVersion"], obj["kind"]) != (sub.api_version, sub.kind) and not sub.accepts(obj):
             raise _wrong_kind(obj, sub.api_version, sub.kind)
@@ -336,11 +343,8 @@ class Pipeline:
             body = {**body, "apiVersion": kind.api_version, "kind": kind.kind}
         applies = request.patch_type == APPLY_PATCH
         decoded = schema.decode_applied(body, kind) if applies else schema.decode(body, kind)
-        unknown = decoded.unknown
-        if request.raw is not None and asked.validation != "Ignore":
-            unknown = [*unknown, *find_duplicate_fields(request.raw, request.body)]
-        self._tell_unknown(unknown, request, asked)
-        obj = decoded.object
+        self._tell_unknown([] if applies else decoded.unknown, request, asked, schema.schema_of(kind))
+        obj = body if applies and decoded.unknown else decoded.object  # what is unknown, apply refuses itself
         if not isinstance(obj.get("metadata"), dict):
             obj = {**obj, "metadata": {}}
         if request.namespace and namespace_of(obj) not in ("", request.namespace):
@@ -361,15 +365,18 @@ class Pipeline:
         why = f"json: cannot unmarshal {what} into Go value of type struct"
         raise errors.bad_request(f"couldn't get version/kind; json parse error: {why}")
 
-    def _tell_unknown(self, unknown: list[str], request: Request, asked: WriteOptions) -> None:
-        if not unknown or asked.validation == "Ignore":
+    def _tell_unknown(self, unknown: list[str], request: Request, asked: WriteOptions, node: Node) -> None:
+        """Warn of what the body, or its patch, says in vain or twice. Raises DecodeError if that is to be refused."""
+        if asked.validation == "Ignore":
+            return
+        found = [*_found_in_patch(request), *unknown] if request.verb == "patch" else [*unknown, *_found_twice(request)]
+        if not found:
             return
         if asked.validation == "Strict":
-            why = f"strict decoding error: {', '.join(unknown)}"
-            if request.verb == "patch" and request.patch_type != APPLY_PATCH:
-                raise _bad_patch(request.body, why)
-            raise errors.bad_request(f"{request.resource} cannot be handled as given: {why}")
-        request.warnings += [field for field in unknown if field not in request.warnings]
+            if request.patch_type == APPLY_PATCH:
+                raise errors.bad_request(f"error strict decoding patch: {', '.join(found)}")
+            raise DecodeError(node, f"strict decoding error: {', '.join(found)}")
+        request.warnings += [field for field in found if field not in request.warnings]
 
     def _same_name(self, obj: Object, request: Request, *, may_lack: bool = False) -> None:
         """Errors: 400, as handlers/rest.go checkName."""
@@ -510,7 +517,24 @@ def _wrong_kind(body: Object, api_version: str, kind: str) -> errors.StatusError
     return errors.bad_request(why)
 
 
-def _bad_patch(shown: Any, why: str) -> errors.StatusError:
+def _found_twice(request: Request) -> list[str]:
+    return find_duplicate_fields(request.raw, request.body) if request.raw is not None else []
+
+
+def _found_in_patch(request: Request) -> list[str]:
+    """What is wrong with a patch itself."""
+    twice = _found_twice(request)
+    if request.patch_type != JSON_PATCH:
+        return twice
+    return [*(f"json patch {field}" for field in twice), *patch.strict_json_patch_errors(request.body)]
+
+
+def _shown(made: Any, request: Request) -> str:
+    """What a bad patch is told by: what it makes, or itself where it is strategic."""
+    return errors.printed(request.body) if request.patch_type == STRATEGIC_PATCH else orjson.dumps(made).decode()
+
+
+def _bad_patch(shown: str, why: str) -> errors.StatusError:
     """A patch is at fault for what it makes: 422 naming it, of no kind (apiserver/pkg/endpoints/handlers/patch.go)."""
     return errors.invalid_object("", "", "", [errors.invalid("patch", shown, why)])
 

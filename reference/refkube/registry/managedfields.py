@@ -9,7 +9,6 @@ sigs.k8s.io/structured-merge-diff (merge/, typed/), and Kubernetes' documentatio
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import orjson
@@ -393,7 +392,7 @@ def _unfit(value: Any, shape: Shape, path: str = "") -> list[tuple[str, str]]:
         return []
     if not isinstance(value, shape.type):
         what = "list" if shape.is_list else "map"
-        return [] if shape.open else [(path, f"expected {what}, got &{{{_go(value)}}}")]
+        return [] if shape.open else [(path, f"expected {what}, got &{{{errors.printed(value)}}}")]
     found: list[tuple[str, str]] = []
     if shape.is_list:
         seen: set[str] = set()
@@ -433,15 +432,6 @@ def _unfit_item(item: Any, shape: Shape) -> str:
         rest = "(and doesn't have default values for any key fields)"
         return f"associative list with keys has an element that omits all key fields [{keys}] {rest}"
     return ""
-
-
-def _go(value: Any) -> str:
-    """A value as Go's %v prints it."""
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{name}:{_go(item)}" for name, item in sorted(value.items())) + "]"
-    if isinstance(value, list):
-        return "[" + " ".join(map(_go, value)) + "]"
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _conflict(conflicts: dict[Identity, FieldSet]) -> errors.StatusError:
