@@ -14,12 +14,15 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from refkube.admission.chain import Chain, Plugin
+from refkube.admission.plugins.defaultstorageclass import DefaultStorageClass
 from refkube.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
 from refkube.admission.plugins.limitranger import LimitRanger
 from refkube.admission.plugins.namespacelifecycle import NamespaceLifecycle
+from refkube.admission.plugins.persistentvolumeclaimresize import PersistentVolumeClaimResize
 from refkube.admission.plugins.priority import Priority
 from refkube.admission.plugins.resourcequota import ResourceQuota
 from refkube.admission.plugins.serviceaccount import ServiceAccount
+from refkube.admission.plugins.storageobjectinuseprotection import StorageObjectInUseProtection
 from refkube.admission.plugins.taintnodesbycondition import TaintNodesByCondition
 from refkube.api.kinds import preferred
 from refkube.apimachinery import errors
@@ -41,6 +44,9 @@ from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from refkube.controllers.garbagecollector import GarbageCollector
 from refkube.controllers.namespace import NamespaceController
+from refkube.controllers.persistentvolume.binder import PersistentVolumeController
+from refkube.controllers.persistentvolume.expand import ExpandController
+from refkube.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
 from refkube.controllers.resourcequota import ResourceQuotaController
 from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
@@ -62,6 +68,7 @@ from refkube.serving.credentials import new_authority
 from refkube.store.kv import Store, StoreError
 from refkube.store.memory import MemoryStore
 from refkube.store.sqlite import SqliteStore
+from refkube.volumes import PROVISIONERS, HostPath
 
 __all__ = ["ApiServer", "Cluster", "StoreError", "open_store"]
 
@@ -72,6 +79,13 @@ SYSTEM_PRIORITIES = (
     ("system-cluster-critical", 2_000_000_000, "For Pods that the cluster needs, wherever they run."),
     ("system-node-critical", 2_000_001_000, "For Pods that their node needs."),
 )
+STANDARD_CLASS: Object = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": HostPath.name,
+    "allowVolumeExpansion": True,
+}
 COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
 
 # By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
@@ -79,6 +93,10 @@ CONTROLLERS: dict[str, Factory] = {
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,
+    "persistentvolume-binder-controller": PersistentVolumeController,
+    "persistentvolume-expander-controller": ExpandController,
+    "persistentvolume-protection-controller": VolumeProtection,
+    "persistentvolumeclaim-protection-controller": ClaimProtection,
     "resourcequota-controller": ResourceQuotaController,
     "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
@@ -141,6 +159,7 @@ class ApiServer:
         """Admission in upstream's order (pkg/kubeapiserver/options/plugins.go)."""
         namespaces, accounts = self._storage("namespaces"), self._storage("serviceaccounts")
         classes = self._storage("priorityclasses.scheduling.k8s.io")
+        storage_classes = self._storage("storageclasses.storage.k8s.io")
         return [
             NamespaceLifecycle(lambda name: _found(namespaces, name)),
             LimitRanger(Lister(self._storage("limitranges"))),
@@ -148,6 +167,9 @@ class ApiServer:
             TaintNodesByCondition(),
             Priority(lambda name: _found(classes, name), lambda: _all(classes)),
             DefaultTolerationSeconds(),
+            DefaultStorageClass(Lister(storage_classes)),
+            StorageObjectInUseProtection(),
+            PersistentVolumeClaimResize(lambda name: _found(storage_classes, name)),
             ResourceQuota(Lister(self._storage("resourcequotas")), self._charge, loop.now),
         ]
 
@@ -258,6 +280,7 @@ class Cluster:
         cloud: LoadBalancers | None = None,
     ):
         self.cloud = cloud or SimulatedCloud()
+        self.storage = HostPath()
         options = replace(options or Options(), cloud=self.cloud)
         self.loop = Loop(clock or VirtualClock(), on_error=on_error)
         self.ids = Ids(seed)
@@ -284,6 +307,8 @@ class Cluster:
             lambda user, agent: Client(self.handle, user, agent), self.loop, names, self._options(options)
         )
         self.manager.start()
+        if nodes:
+            _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
         self.kubelets = [self._kubelet(number) for number in range(1, nodes + 1)]
         for kubelet in self.kubelets:
             kubelet.start()
@@ -301,7 +326,8 @@ class Cluster:
     def _options(self, options: Options) -> Options:
         """With what controllers need of the API server: its key to sign tokens with, and whom to trust in its name."""
         root_ca = options.root_ca or _root_ca()
-        return replace(options, root_ca=root_ca, extra={SIGN: self.apiserver.tokens.issue_legacy, **options.extra})
+        made = {SIGN: self.apiserver.tokens.issue_legacy, PROVISIONERS: {HostPath.name: self.storage}}
+        return replace(options, root_ca=root_ca, extra={**made, **options.extra})
 
     def _kubelet(self, number: int) -> HollowKubelet:
         machine = Machine(f"n{number}", str(ip_address("192.168.100.10") + number))

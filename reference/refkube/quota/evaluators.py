@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from refkube.api.kinds import KINDS
-from refkube.apimachinery.meta import Object, annotations_of, get_path
+from refkube.api.storage import class_of
+from refkube.apimachinery.meta import Object, get_path
 from refkube.apimachinery.quantity import ZERO, Quantity, parse
 from refkube.quota.pods import PodEvaluator
 from refkube.quota.usage import CREATE, ONE, UPDATE, Evaluator, Usage, chosen
@@ -18,7 +19,6 @@ from refkube.quota.usage import CREATE, ONE, UPDATE, Evaluator, Usage, chosen
 _ALIASES = ("configmaps", "resourcequotas", "replicationcontrollers", "secrets")
 _CLAIM_NAMES = ("persistentvolumeclaims", "requests.storage")
 _CLASS = ".storageclass.storage.k8s.io/"
-_BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 _PORTS, _BALANCERS = "services.nodeports", "services.loadbalancers"
 
 
@@ -43,7 +43,7 @@ class ClaimEvaluator(Evaluator):
             size = max(parse(asked), parse(allocated))
             is_whole = size.scale >= 0 or size.unscaled % 10**-size.scale == 0
             usage["requests.storage"] = size if is_whole else Quantity(size.value())
-        name = annotations_of(obj).get(_BETA_CLASS) or get_path(obj, "spec", "storageClassName")
+        name = class_of(obj)
         if name:
             usage.update({name + _CLASS + key: usage[key] for key in _CLAIM_NAMES if key in usage})
         return usage
