@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+MOST_CAUSES = 1000
+
 
 class FieldError(NamedTuple):
     """One violated rule of one field; `type` is a CauseType (apimachinery/pkg/util/validation/field)."""
@@ -128,7 +130,11 @@ def apply_conflict(causes: list[dict[str, str]], message: str) -> StatusError:
 
 
 def invalid_object(group: str, kind: str, name: str, errors: list[FieldError]) -> StatusError:
-    """422 with one cause a field error; the message lists them as upstream's NewInvalid does."""
+    """422 with one cause a field error; the message lists them as upstream's NewInvalid does.
+
+    A body of 3 MB can be wrong in so many places that they would be told in 100 MB: no more than MOST_CAUSES are.
+    """
+    errors = errors[:MOST_CAUSES]
     told = list(dict.fromkeys(f"{e.field}: {e.message}" for e in errors))
     listed = told[0] if len(told) == 1 else "[" + ", ".join(told) + "]"
     qualified = f"{kind}.{group}" if group else kind

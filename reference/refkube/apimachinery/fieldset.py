@@ -444,10 +444,13 @@ def index(items: Any, shape: Shape) -> dict[str, Any]:
     found, key = {}, shape.key
     for item in items:
         element = key(item)
-        if element in found:
-            before = found[element]
-            item = Several([*(before if isinstance(before, Several) else [before]), item])
-        found[element] = item
+        before = found.get(element, _NOTHING)
+        if before is _NOTHING:
+            found[element] = item
+        elif isinstance(before, Several):
+            before.append(item)
+        else:
+            found[element] = Several([before, item])
     return found
 
 
