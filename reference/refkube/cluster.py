@@ -47,6 +47,8 @@ from refkube.controllers.namespace import NamespaceController
 from refkube.controllers.persistentvolume.binder import PersistentVolumeController
 from refkube.controllers.persistentvolume.expand import ExpandController
 from refkube.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
+from refkube.controllers.replicaset import ReplicaSetController
+from refkube.controllers.replication import ReplicationController
 from refkube.controllers.resourcequota import ResourceQuotaController
 from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
@@ -63,16 +65,17 @@ from refkube.registry.repair import Repair
 from refkube.registry.storage import Storage, Write, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
 from refkube.registry.watching import Selection
+from refkube.scheduler.scheduler import Scheduler
 from refkube.serviceaccount.tokens import Tokens
 from refkube.serving.credentials import new_authority
 from refkube.store.kv import Store, StoreError
 from refkube.store.memory import MemoryStore
+from refkube.store.observed import ObservedStore
 from refkube.store.sqlite import SqliteStore
 from refkube.volumes import PROVISIONERS, HostPath
 
 __all__ = ["ApiServer", "Cluster", "StoreError", "open_store"]
 
-from refkube.store.observed import ObservedStore
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SYSTEM_PRIORITIES = (
@@ -97,6 +100,8 @@ CONTROLLERS: dict[str, Factory] = {
     "persistentvolume-expander-controller": ExpandController,
     "persistentvolume-protection-controller": VolumeProtection,
     "persistentvolumeclaim-protection-controller": ClaimProtection,
+    "replicaset-controller": ReplicaSetController,
+    "replicationcontroller-controller": ReplicationController,
     "resourcequota-controller": ResourceQuotaController,
     "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
@@ -263,7 +268,7 @@ class Cluster:
 
     `seed` names the run: uids, generated names and every other choice follow from it; None makes them differ from
     run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names;
-    so do the kubelets of `nodes` nodes, n1, n2 ...
+    so do the kubelets of `nodes` nodes, n1, n2 ... and, if there are any or it is asked for, the `scheduler`.
     """
 
     def __init__(
@@ -278,6 +283,7 @@ class Cluster:
         controllers: bool | Collection[str] = True,
         options: Options | None = None,
         cloud: LoadBalancers | None = None,
+        scheduler: bool | None = None,
     ):
         self.cloud = cloud or SimulatedCloud()
         self.storage = HostPath()
@@ -307,6 +313,10 @@ class Cluster:
             lambda user, agent: Client(self.handle, user, agent), self.loop, names, self._options(options)
         )
         self.manager.start()
+        wanted = nodes > 0 if scheduler is None else scheduler
+        self.scheduler = Scheduler(self.client("kube-scheduler"), self.loop) if wanted else None
+        if self.scheduler is not None:
+            self.scheduler.start()
         if nodes:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
         self.kubelets = [self._kubelet(number) for number in range(1, nodes + 1)]
@@ -335,14 +345,6 @@ class Cluster:
         fallback = str(ip_network("10.128.0.0/9")[number * 256]) + "/24"
         return HollowKubelet(client, self.loop, machine, fallback)
 
-    def close(self) -> None:
-        for kubelet in self.kubelets:
-            kubelet.stop()
-        self.manager.stop()
-        self.apiserver.close()
-        self.store.close()
-
-    def _bootstrap(self) -> None:
     def stored(self, key: str) -> Object | None:
         """What an observed store holds under a key of its own ("/registry/pods/default/web")."""
         assert isinstance(self.store, ObservedStore)
@@ -353,6 +355,16 @@ class Cluster:
         assert isinstance(self.store, ObservedStore)
         return set(self.store.clients)
 
+    def close(self) -> None:
+        for kubelet in self.kubelets:
+            kubelet.stop()
+        if self.scheduler is not None:
+            self.scheduler.stop()
+        self.manager.stop()
+        self.apiserver.close()
+        self.store.close()
+
+    def _bootstrap(self) -> None:
         """What every cluster has from its beginning (pkg/controlplane, poststart hooks)."""
         client = self.client("apiserver", "system:masters")
         for name in SYSTEM_NAMESPACES:

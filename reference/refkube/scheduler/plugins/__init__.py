@@ -1,0 +1,1 @@
+"""What decides on a node: one filter, or score, in each file."""
