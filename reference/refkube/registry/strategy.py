@@ -366,9 +366,19 @@ def with_string_data(obj: Object) -> Object:
     return {**without(obj, "stringData"), "data": data}
 
 
+# core/v1 always says these, events.k8s.io/v1 leaves them out where they are empty
+_REPORTER: Object = {"reportingComponent": "", "reportingInstance": ""}
+
+
 class EventStrategy(Strategy):
     allow_create_on_update = True
     ttl = 3600
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return {**_REPORTER, **super().prepare_for_create(obj)}
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        return {**_REPORTER, **super().prepare_for_update(new, old, subresource)}
 
     def fields(self, obj: Object) -> Mapping[str, str]:
         about = obj.get("involvedObject") or {}
