@@ -47,7 +47,8 @@ def shares_names_between_namespaces(original: Original, self: Storage, namespace
 
 @miniature("A created object gets no uid.", caught_by="objects.04", instead_of=Storage._named)
 def gives_no_uid(original: Original, self: Storage, obj: Object, namespace: str) -> Object:
-    return with_metadata(original(self, obj, namespace), uid=None)
+    made = original(self, obj, namespace)
+    return with_metadata(made, uid=None) if made["kind"] == "ConfigMap" else made
 
 
 @miniature("Creating a name that is taken overwrites it.", caught_by="objects.05", instead_of=Storage.create)
@@ -171,6 +172,6 @@ def lists_one_namespace(original: Original, self: Storage, selection: Selection,
 @miniature("A list of nothing is refused.", caught_by="objects.21", instead_of=Storage.list)
 def refuses_an_empty_list(original: Original, self: Storage, selection: Selection, **options: Any) -> Page:
     page: Page = original(self, selection, **options)
-    if not page.items:
+    if not page.items and self.kind.kind == "Secret":
         raise errors.not_found(self.kind.resource, "")
     return page

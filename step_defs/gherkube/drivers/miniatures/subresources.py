@@ -71,7 +71,7 @@ def counts_every_status(original: Original, self: Strategy, new: Object, old: Ob
     return with_metadata(made, generation=old["metadata"].get("generation", 0) + 1) if subresource else made
 
 
-@miniature("An unknown part is the whole.", caught_by="subresources.07", instead_of=Pipeline._handle)
+@miniature("An unknown part is the whole.", caught_by="subresources.07", instead_of=Pipeline.handle)
 def takes_unknown_parts_for_the_whole(original: Original, self: Pipeline, request: Request) -> Any:
     kind = by_resource(request.group, request.version, request.resource)
     known = kind is None or request.subresource in kind.subresources

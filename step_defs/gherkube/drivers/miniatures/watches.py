@@ -106,7 +106,7 @@ def watches_all_names(original: Original, self: Storage, selection: Selection, *
     instead_of=Storage.watch,
 )
 def begins_with_what_comes_next(original: Original, self: Storage, selection: Selection, **how: Any) -> Watcher:
-    if how["resource_version"] in ("", "0"):
+    if how.get("resource_version") in ("", "0"):
         how = {**how, "resource_version": str(self._store.revision)}
     return original(self, selection, **how)
 
@@ -114,7 +114,7 @@ def begins_with_what_comes_next(original: Original, self: Storage, selection: Se
 @miniature("A watch ends after what was there.", caught_by="watches.12", instead_of=Storage.watch)
 def ends_after_what_was_there(original: Original, self: Storage, selection: Selection, **how: Any) -> Watcher:
     watcher: Watcher = original(self, selection, **how)
-    if how["resource_version"] in ("", "0"):
+    if how.get("resource_version") in ("", "0"):
         self.feed.remove(watcher)
     return watcher
 
@@ -132,7 +132,7 @@ def does_not_mark_the_end(
 
 @miniature("What was there is told, asked for or not.", caught_by="watches.16", instead_of=Storage.watch)
 def tells_what_was_there_unasked(original: Original, self: Storage, selection: Selection, **how: Any) -> Watcher:
-    return original(self, selection, **{**how, "send_initial": how["send_initial"] or None})
+    return original(self, selection, **{**how, "send_initial": how.get("send_initial") or None})
 
 
 @miniature("A version yet to come is the latest.", caught_by="watches.17", instead_of=Storage._refuse_future)
@@ -158,7 +158,9 @@ def forgets_the_interruption(original: Original, self: Storage, selection: Selec
     instead_of=Storage.watch,
 )
 def repeats_the_last_event(original: Original, self: Storage, selection: Selection, **how: Any) -> Watcher:
-    return original(self, selection, **{**how, "resource_version": str(int(how["resource_version"]) - 1)})
+    if how.get("resource_version"):
+        how = {**how, "resource_version": str(int(how["resource_version"]) - 1)}
+    return original(self, selection, **how)
 
 
 @miniature("A deletion has the version of what it deletes.", caught_by="watches.20", instead_of=Watcher.offer)
@@ -201,7 +203,7 @@ def ends_with_an_error(original: Original, self: Watcher) -> None:
     instead_of=Storage.watch,
 )
 def begins_with_what_is_known(original: Original, self: Storage, selection: Selection, **how: Any) -> Watcher:
-    version = max(int(how["resource_version"] or 0), self._store.compacted)
+    version = max(int(how.get("resource_version") or 0), self._store.compacted)
     return original(self, selection, **{**how, "resource_version": str(version)})
 
 
