@@ -45,10 +45,10 @@ def shares_names_between_namespaces(original: Original, self: Storage, namespace
     return original(self, "all" if name else namespace, name)
 
 
-@miniature("A created object gets no uid.", caught_by="objects.04", instead_of=Storage._named)
-def gives_no_uid(original: Original, self: Storage, obj: Object, namespace: str) -> Object:
+@miniature("A created object gets an empty uid.", caught_by="objects.04", instead_of=Storage._named)
+def gives_an_empty_uid(original: Original, self: Storage, obj: Object, namespace: str) -> Object:
     made = original(self, obj, namespace)
-    return with_metadata(made, uid=None) if made["kind"] == "ConfigMap" else made
+    return with_metadata(made, uid="") if made["kind"] == "ConfigMap" else made
 
 
 @miniature("Creating a name that is taken overwrites it.", caught_by="objects.05", instead_of=Storage.create)
