@@ -44,9 +44,12 @@ from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from refkube.controllers.garbagecollector import GarbageCollector
 from refkube.controllers.namespace import NamespaceController
+from refkube.controllers.nodeipam import NodeIPAMController
+from refkube.controllers.nodelifecycle import NodeLifecycleController
 from refkube.controllers.persistentvolume.binder import PersistentVolumeController
 from refkube.controllers.persistentvolume.expand import ExpandController
 from refkube.controllers.persistentvolume.protection import ClaimProtection, VolumeProtection
+from refkube.controllers.podgc import PodGCController
 from refkube.controllers.replicaset import ReplicaSetController
 from refkube.controllers.replication import ReplicationController
 from refkube.controllers.resourcequota import ResourceQuotaController
@@ -54,6 +57,7 @@ from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
 from refkube.controllers.serviceaccount import ServiceAccountController
 from refkube.controllers.serviceaccounttoken import SIGN, TokensController
+from refkube.controllers.tainteviction import TaintEvictionController
 from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
@@ -105,9 +109,13 @@ CONTROLLERS: dict[str, Factory] = {
     "resourcequota-controller": ResourceQuotaController,
     "garbage-collector-controller": GarbageCollector,
     "namespace-controller": NamespaceController,
+    "node-ipam-controller": NodeIPAMController,
+    "node-lifecycle-controller": NodeLifecycleController,
+    "pod-garbage-collector-controller": PodGCController,
     "root-ca-certificate-publisher-controller": RootCACertPublisher,
     "serviceaccount-controller": ServiceAccountController,
     "serviceaccount-token-controller": TokensController,
+    "taint-eviction-controller": TaintEvictionController,
     "service-lb-controller": ServiceController,
 }
 

@@ -33,12 +33,20 @@ class HollowKubelet:
         self._free: list[str] = []
         self._next = 2
         self._pods = Informer(client, loop, "pods", field_selector=f"spec.nodeName={machine.name}")
-        self._controller = Controller(loop, f"kubelet/{machine.name}", self._sync, (self._pods,))
+        self._controller = self._new_controller()
         self._pods.add_handler(
-            self._controller.add_object, lambda old, new: self._controller.add_object(new), self._forget
+            lambda pod: self._controller.add_object(pod),
+            lambda old, new: self._controller.add_object(new),
+            self._forget,
         )
 
+    def _new_controller(self) -> Controller:
+        return Controller(self._loop, f"kubelet/{self.machine.name}", self._sync, (self._pods,))
+
     def start(self) -> None:
+        """Also again, after it has been silent: then every Pod is looked at anew."""
+        for key in self._pods.items:
+            self._controller.add(key)
         self._status.start()
         self._pods.start()
         self._controller.start()
@@ -48,6 +56,7 @@ class HollowKubelet:
         self._status.stop()
         self._pods.stop()
         self._controller.stop()
+        self._controller = self._new_controller()
 
     def _forget(self, pod: Object) -> None:
         address = self._addresses.pop(pod["metadata"]["uid"], None)
