@@ -9,7 +9,7 @@ import pytest
 from gherkube.drivers.base import Names
 from gherkube.drivers.reference import LoopStream, ReferenceDriver
 
-MAPS = "/api/v1/namespaces/home/configmaps"
+SECRETS = "/api/v1/namespaces/home/secrets"
 
 
 @pytest.fixture
@@ -22,24 +22,24 @@ def driver() -> Iterator[ReferenceDriver]:
 
 
 def test_every_scenario_has_a_cluster_of_its_own(driver: ReferenceDriver) -> None:
-    assert driver.api().call("POST", MAPS, body={"metadata": {"name": "a"}}).code == 201
-    assert driver.api().call("GET", f"{MAPS}/a").accepted
+    assert driver.api().call("POST", SECRETS, body={"metadata": {"name": "a"}}).code == 201
+    assert driver.api().call("GET", f"{SECRETS}/a").accepted
     driver.end()
     assert driver.begin("test.02") == Names(home="home")
-    assert driver.api().call("GET", f"{MAPS}/a").reason == "NotFound"
+    assert driver.api().call("GET", f"{SECRETS}/a").reason == "NotFound"
 
 
 def test_an_object_too_large_or_odd_names_arrive_as_they_were_sent(driver: ReferenceDriver) -> None:
-    assert driver.api().call("GET", f"{MAPS}/a%2Fb").code in (400, 404)
-    assert driver.api().call("POST", MAPS, body=b"\xff{").reason == "BadRequest"
+    assert driver.api().call("GET", f"{SECRETS}/a%2Fb").code in (400, 404)
+    assert driver.api().call("POST", SECRETS, body=b"\xff{").reason == "BadRequest"
     options = {"labelSelector": "a in (b, c),d!=e"}
-    assert driver.api().call("GET", MAPS, options=options).object["items"] == []
+    assert driver.api().call("GET", SECRETS, options=options).object["items"] == []
 
 
 def test_credentials(driver: ReferenceDriver) -> None:
-    assert driver.api().call("GET", MAPS).accepted
-    assert driver.api(None).call("GET", MAPS).code == 401
-    assert driver.api("nonsense").call("GET", MAPS).code == 401
+    assert driver.api().call("GET", SECRETS).accepted
+    assert driver.api(None).call("GET", SECRETS).code == 401
+    assert driver.api("nonsense").call("GET", SECRETS).code == 401
 
 
 def test_iterating_a_watch_moves_the_loop_on(driver: ReferenceDriver) -> None:
@@ -47,23 +47,23 @@ def test_iterating_a_watch_moves_the_loop_on(driver: ReferenceDriver) -> None:
     began = loop.now()
 
     def create() -> None:
-        driver.api().call("POST", MAPS, body={"metadata": {"name": "later"}})
+        driver.api().call("POST", SECRETS, body={"metadata": {"name": "later"}})
 
     loop.call_later(30.0, create)
     with driver._client.stream(
-        "GET", MAPS, params={"watch": "true"}, headers={"authorization": f"Bearer {driver.cluster.admin_token}"}
+        "GET", SECRETS, params={"watch": "true"}, headers={"authorization": f"Bearer {driver.cluster.admin_token}"}
     ) as response:
         assert '"later"' in next(response.iter_lines())
     assert loop.now() == pytest.approx(began + 30.0)
 
 
 def test_a_stopped_watch_gets_nothing_more(driver: ReferenceDriver) -> None:
-    watching = driver.api().watch(MAPS, {})
-    driver.api().call("POST", MAPS, body={"metadata": {"name": "a"}})
+    watching = driver.api().watch(SECRETS, {})
+    driver.api().call("POST", SECRETS, body={"metadata": {"name": "a"}})
     driver.settle()
     assert len(watching.lines) == 1  # type: ignore[union-attr]
     watching.stop()  # type: ignore[union-attr]
-    driver.api().call("POST", MAPS, body={"metadata": {"name": "b"}})
+    driver.api().call("POST", SECRETS, body={"metadata": {"name": "b"}})
     driver.settle()
     assert len(watching.lines) == 1  # type: ignore[union-attr]
     assert watching.ended  # type: ignore[union-attr]
