@@ -77,7 +77,7 @@ class ServiceAccount(Plugin):
         if spec.get("automountServiceAccountToken", mount):
             spec = self._mounting(spec)
         if pull and not spec.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = [{"name": secret.get("name", "")} for secret in pull]
+            spec["imagePullSecrets"] = pull
         return spec
 
     def _mounting(self, spec: Object) -> Object:
