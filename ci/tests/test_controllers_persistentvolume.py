@@ -298,6 +298,20 @@ def test_what_is_in_use_stays_until_it_is_not() -> None:
     assert (world.seen("claim", "c"), world.seen("volume", name)) == (None, None)
 
 
+def test_a_bound_volume_stays_until_its_claim_has_gone() -> None:
+    world = World()
+    world.volume("v")
+    world.wait(1)
+    world.claim("c")
+    world.wait(1)
+    world.delete("volume", "v")
+    world.wait(60)
+    assert (world.bound_to("c"), world.phase("volume", "v")) == ("v", "Bound")
+    world.delete("claim", "c")
+    world.wait(1)
+    assert world.seen("volume", "v") is None
+
+
 def test_a_claim_grows_where_its_class_lets_it() -> None:
     world = World(nodes=1, controllers=True)
     world.storage_class("fixed")
