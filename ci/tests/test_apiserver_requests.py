@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import orjson
@@ -83,3 +84,47 @@ def test_to_apply_what_is_unknown_is_an_error_however_fields_are_validated(serve
         assert told(answer) == (
             "failed to create typed patch object (/a; /v1, Kind=ConfigMap): .dat: field not declared in schema"
         )
+
+
+REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+PEM = base64.b64encode(b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n").decode()
+
+
+def test_a_signing_request_is_its_makers_and_its_parts_are_written_apart(server: Server) -> None:
+    spec = {"request": PEM, "signerName": "example.com/signer", "usages": ["client auth"]}
+    forged = {"username": "root", "groups": ["system:masters"], "uid": "1", "extra": {"a": ["b"]}}
+    made = orjson.loads(server("POST", REQUESTS, named("a", spec={**spec, **forged}, status={"certificate": PEM})).body)
+    groups = ["system:masters", "system:authenticated"]
+    assert made["spec"] == {**spec, "username": "kubernetes-admin", "groups": groups}
+    assert made["status"] == {}
+
+    approved = {"type": "Approved", "status": "True", "reason": "Asked"}
+    body = {
+        **made,
+        "spec": {**made["spec"], "username": "root"},
+        "status": {"conditions": [approved], "certificate": PEM},
+    }
+    for path in (f"{REQUESTS}/a", f"{REQUESTS}/a/approval"):
+        changed = orjson.loads(server("PUT", path, body).body)
+        assert changed["spec"] == made["spec"]
+        body["metadata"] = changed["metadata"]
+        if path.endswith("/a"):
+            assert changed["status"] == {}
+    now = changed["metadata"]["creationTimestamp"]
+    assert changed["status"] == {"conditions": [{**approved, "lastUpdateTime": now, "lastTransitionTime": now}]}
+
+    denied = {"type": "Denied", "status": "True"}
+    for path, conditions, problem in (
+        ("approval", [], 'updates may not remove a condition of type "Approved"'),
+        ("approval", [approved, denied], "Approved and Denied conditions are mutually exclusive"),
+        ("approval", [{**approved, "status": "False"}], "Unsupported value"),
+        ("status", [], 'updates may not remove a condition of type "Approved"'),
+        ("status", [{**approved, "reason": "Else"}], 'updates may not modify a condition of type "Approved"'),
+    ):
+        answer = server("PUT", f"{REQUESTS}/a/{path}", {**changed, "status": {"conditions": conditions}})
+        assert answer.status == 422
+        assert problem in told(answer)
+    issued = server("PUT", f"{REQUESTS}/a/status", {**changed, "status": {**changed["status"], "certificate": PEM}})
+    assert orjson.loads(issued.body)["status"] == {**changed["status"], "certificate": PEM}
+    again = server("PUT", f"{REQUESTS}/a/status", {**orjson.loads(issued.body), "status": changed["status"]})
+    assert "updates may not modify existing certificate content" in told(again)

@@ -27,6 +27,16 @@ class UserInfo:
     groups: tuple[str, ...] = ()
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    @property
+    def told(self) -> Object:
+        """As the API shows it."""
+        told: Object = {"username": self.name, "groups": list(self.groups)}
+        if self.uid:
+            told["uid"] = self.uid
+        if self.extra:
+            told["extra"] = {key: list(values) for key, values in self.extra}
+        return told
+
 
 @dataclass(slots=True)
 class Request:

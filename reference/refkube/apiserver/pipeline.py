@@ -433,7 +433,7 @@ class Pipeline:
             self.admission.validate(attributes(new, old))
 
         measure = request.raw is not None
-        return Write(request.subresource, asked.dry_run, measure, admit, track, check)
+        return Write(request.subresource, asked.dry_run, measure, admit, track, check, request.user)
 
     def _deletion(self, request: Request, kind: Kind, name: str, dry_run: bool) -> Write:
         stored = storage_kind(kind)

@@ -54,11 +54,11 @@ class Reviews:
             status: Object = {"user": {}, "error": "[invalid bearer token]"}
         else:
             user, shared = found
-            status = {"authenticated": True, "user": _user(user), "audiences": list(shared)}
+            status = {"authenticated": True, "user": user.told, "audiences": list(shared)}
         return {**review, "status": status}
 
     def _self(self, request: Request, kind: Kind) -> Object:
-        return {**_decoded(request, kind), "status": {"userInfo": _user(request.user or ANONYMOUS)}}
+        return {**_decoded(request, kind), "status": {"userInfo": (request.user or ANONYMOUS).told}}
 
     def _access(self, request: Request, kind: Kind) -> Object:
         review = _decoded(request, kind)
@@ -116,12 +116,3 @@ def _decoded(request: Request, kind: Kind) -> Object:
         raise errors.bad_request(f"the body of the request was empty, but a {kind.kind} is expected")
     obj = schema.decode(request.body, kind).object
     return {"metadata": {}, **obj, "apiVersion": kind.api_version, "kind": kind.kind}
-
-
-def _user(user: UserInfo) -> Object:
-    told: Object = {"username": user.name, "groups": list(user.groups)}
-    if user.uid:
-        told["uid"] = user.uid
-    if user.extra:
-        told["extra"] = {key: list(values) for key, values in user.extra}
-    return told

@@ -20,6 +20,7 @@ import orjson
 from refkube.api.kinds import Kind
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object, get_path, is_terminating, metadata_of, name_of, with_metadata
+from refkube.apimachinery.rest import UserInfo
 from refkube.engine.clock import parse_rfc3339, rfc3339
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
@@ -55,7 +56,7 @@ class Write:
 
     `admit` may change the object, `track` records who owns which fields, `check` may refuse it; each is given
     the new and the old object (None at creation; the new one is None at deletion). `measure` refuses objects
-    too large to be stored: those that came from outside.
+    too large to be stored: those that came from outside. `user` is who asks.
     """
 
     subresource: str = ""
@@ -64,6 +65,7 @@ class Write:
     admit: Callable[[Object, Object | None], Object] = _same
     track: Callable[[Object, Object | None], Object] = _same
     check: Callable[[Object | None, Object | None], None] = _no_check
+    user: UserInfo | None = None
 
 
 @dataclass(slots=True)
@@ -109,6 +111,7 @@ class Storage:
             new = write.track(self._named(obj, namespace), None)
             new = write.admit(new, None)
             new = self.strategy.prepare_for_create(new)
+            new = self.strategy.attributed(new, None, write.user, self._loop.now())
             new, compares, ops = self._allotted(new, None, write)
             self._refuse_invalid(new, self.strategy.validate(new))
             write.check(new, None)
@@ -298,6 +301,7 @@ class Storage:
             new, stale_is_final = self._on_version(transform(old), old, name)
             new = write.admit(new, old)
             new = self.strategy.prepare_for_update(new, old, write.subresource)
+            new = self.strategy.attributed(new, old, write.user, self._loop.now())
             new = keep_times(write.track(new, old), old)
             new, compares, ops = self._allotted(new, old, write)
             self._refuse_invalid(new, self.strategy.validate_update(new, old, write.subresource))

@@ -13,9 +13,11 @@ from typing import Any
 from refkube.api import validation
 from refkube.api.kinds import Kind
 from refkube.api.resources import quality_of_service
-from refkube.api.validation import pod
+from refkube.api.validation import cluster, pod
 from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.meta import Object, get_path, labels_of, metadata_of, name_of, namespace_of, with_metadata
+from refkube.apimachinery.rest import UserInfo
+from refkube.engine.clock import rfc3339
 from refkube.registry.servicefields import bring_in_line
 
 Fields = Mapping[str, Any]
@@ -72,6 +74,10 @@ class Strategy:
                     meta[field] = old["metadata"][field]
             kept["metadata"] = meta
         return kept
+
+    def attributed(self, new: Object, old: Object | None, user: UserInfo | None, now: float) -> Object:
+        """With what depends on who writes, and when; `old` is None at creation."""
+        return new
 
     def is_new_generation(self, new: Object, old: Object) -> bool:
         return any(new.get(key) != old.get(key) for key in {*new, *old} - {"metadata", "status", "apiVersion", "kind"})
@@ -417,14 +423,41 @@ class Conditional(Strategy):
 
 
 class CertificateStrategy(Strategy):
+    """A request is its maker's, for good; its approval and its status are written apart from each other."""
+
+    def initial_status(self, obj: Object) -> Object:
+        return {}
+
+    def attributed(self, new: Object, old: Object | None, user: UserInfo | None, now: float) -> Object:
+        """A new request tells who makes it, a condition when it came (certificates strategy.go)."""
+        if old is None:
+            spec = without(new.get("spec") or {}, "username", "uid", "groups", "extra")
+            return {**new, "spec": {**spec, **(user.told if user else {})}}
+        status, had = new.get("status") or {}, get_path(old, "status", "conditions", default=())
+        before = {(condition["type"], condition["status"]): condition for condition in had}
+        conditions = [_timed(c, before, rfc3339(now)) for c in status.get("conditions") or ()]
+        return {**new, "status": {**status, "conditions": conditions}} if conditions else new
+
     def fields(self, obj: Object) -> Mapping[str, str]:
         signer = get_path(obj, "spec", "signerName", default="")
         return {"metadata.name": name_of(obj), "spec.signerName": signer}
 
     def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        new, status = replaced(new, old, "spec"), old.get("status") or {}
         if subresource == "approval":
-            return replaced(new, old, "spec")
+            return {**new, "status": replaced(status, new.get("status") or {}, "conditions")}
         return super().prepare_for_update(new, old, subresource)
+
+    def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
+        if subresource == "approval":
+            return cluster.validate_approval(new, old)
+        return super().validate_update(new, old, subresource)
+
+
+def _timed(condition: Object, before: Mapping[tuple[str, str], Object], now: str) -> Object:
+    had = before.get((condition.get("type", ""), condition.get("status", "")), {})
+    times = {"lastUpdateTime": now, "lastTransitionTime": had.get("lastTransitionTime", now)}
+    return {**condition, **{field: time for field, time in times.items() if not condition.get(field)}}
 
 
 _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {

@@ -26,11 +26,26 @@ from refkube.api.validation.common import (
     status_of,
     unchanged,
 )
-from refkube.api.validation.objectmeta import IMMUTABLE, Rules, name_is_dns_label, name_is_path_segment, validate_labels
+from refkube.api.validation.objectmeta import (
+    IMMUTABLE,
+    Rules,
+    name_is_dns_label,
+    name_is_path_segment,
+    validate_labels,
+    validate_object_meta_update,
+)
 from refkube.api.validation.podspec import TAINT_EFFECTS, validate_resources, validate_tolerations
 from refkube.apimachinery import names
-from refkube.apimachinery.errors import duplicate, field_forbidden, invalid, not_supported, required, too_long
-from refkube.apimachinery.meta import Object, annotations_of, is_terminating, name_of, namespace_of
+from refkube.apimachinery.errors import (
+    FieldError,
+    duplicate,
+    field_forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+)
+from refkube.apimachinery.meta import Object, annotations_of, is_terminating, metadata_of, name_of, namespace_of
 
 MAX_BYTES = 1 << 20
 USAGES = frozenset({
@@ -318,6 +333,55 @@ def _signing_request(request: Object) -> Errors:
         yield invalid("spec.expirationSeconds", seconds, why)
 
 
+def _conditions_of(request: Object, kind: str = "") -> list[Object]:
+    found = status_of(request).get("conditions") or []
+    return [condition for condition in found if condition.get("type") == kind] if kind else found
+
+
+def _request_conditions(request: Object) -> Errors:
+    met: set[str] = set()
+    for i, condition in enumerate(_conditions_of(request)):
+        path, kind, status = f"status.conditions[{i}]", condition.get("type", ""), condition.get("status", "")
+        allowed = ("True",) if kind in ("Approved", "Denied", "Failed") else ("False", "True", "Unknown")
+        if not kind:
+            yield required(f"{path}.type")
+        if not status:
+            yield required(f"{path}.status")
+        elif status not in allowed:
+            yield not_supported(f"{path}.status", status, allowed)
+        if {kind, *met} >= {"Approved", "Denied"} and kind in ("Approved", "Denied"):
+            yield invalid(f"{path}.type", kind, "Approved and Denied conditions are mutually exclusive")
+        if kind in met:
+            yield duplicate(f"{path}.type", kind)
+        met.add(kind)
+
+
+def _kept_conditions(new: Object, old: Object) -> Errors:
+    yield from _request_conditions(new)
+    for kind in ("Approved", "Denied", "Failed"):
+        if len(_conditions_of(new, kind)) < len(_conditions_of(old, kind)):
+            yield field_forbidden("status.conditions", f'updates may not remove a condition of type "{kind}"')
+
+
+def validate_approval(new: Object, old: Object) -> list[FieldError]:
+    """Of a CertificateSigningRequest through its subresource `approval`."""
+    return [*validate_object_meta_update(metadata_of(new), metadata_of(old)), *_kept_conditions(new, old)]
+
+
+def _issued(new: Object, old: Object) -> Errors:
+    """Whoever signs neither approves nor signs twice."""
+    yield from _kept_conditions(new, old)
+    for kind in ("Approved", "Denied"):
+        after, before = _conditions_of(new, kind), _conditions_of(old, kind)
+        if len(after) > len(before):
+            yield field_forbidden("status.conditions", f'updates may not add a condition of type "{kind}"')
+        elif len(after) == len(before) and after != before:
+            yield field_forbidden("status.conditions", f'updates may not modify a condition of type "{kind}"')
+    signed = status_of(old).get("certificate")
+    if signed and status_of(new).get("certificate") != signed:
+        yield field_forbidden("status.certificate", "updates may not modify existing certificate content")
+
+
 RULES: dict[tuple[str, str], Rules] = {
     ("", "Namespace"): rules(
         _namespace, None, _namespace_status, namespaced=False, name=name_is_dns_label, recheck=False
@@ -336,6 +400,10 @@ RULES: dict[tuple[str, str], Rules] = {
         _runtime_class, lambda new, old: unchanged(new, old, "", "handler"), namespaced=False
     ),
     ("certificates.k8s.io", "CertificateSigningRequest"): rules(
-        _signing_request, lambda new, old: unchanged(new, old, "", "spec"), namespaced=False, name=name_is_path_segment
+        _signing_request,
+        lambda new, old: unchanged(new, old, "", "spec"),
+        _issued,
+        namespaced=False,
+        name=name_is_path_segment,
     ),
 }
