@@ -24,7 +24,7 @@ def open_target(text: str) -> Driver:
     if kind == "reference" and not colon:
         from gherkube.drivers.reference import ReferenceDriver
 
-        numbers = {name: _number(text, name, options.pop(name, "0")) for name in ("nodes", "seed")}
+        numbers = {name: _number(text, name, options.pop(name)) for name in ("nodes", "seed") if name in options}
         _none_left(text, options, ("nodes", "seed"))
         return ReferenceDriver(**numbers)
     if kind == "kubeconfig" and rest:

@@ -29,9 +29,9 @@ PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next e
 class ReferenceDriver(Driver):
     name = "reference"
     target = "reference"
-    declared = capabilities = frozenset({"time.skip", "audit.read", "store.read"})
+    declared = capabilities = frozenset({"time.skip", "audit.read", "store.read", "pods.run", "lb.provision"})
 
-    def __init__(self, nodes: int = 0, seed: int = 0) -> None:
+    def __init__(self, nodes: int = 3, seed: int = 0) -> None:
         super().__init__()
         self._nodes, self._seed = nodes, seed
         self._cluster: Cluster | None = None
