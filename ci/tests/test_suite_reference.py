@@ -46,10 +46,9 @@ def test_iterating_a_watch_moves_the_loop_on(driver: ReferenceDriver) -> None:
     loop = driver.cluster.loop
     began = loop.now()
 
-    def create() -> None:
-        driver.api().call("POST", SECRETS, body={"metadata": {"name": "later"}})
-
-    loop.call_later(30.0, create)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "later", "namespace": "home"}}
+    client = driver.cluster.client("tester", "system:masters")
+    loop.call_later(30.0, client.create, "secrets", secret)
     with driver._client.stream(
         "GET", SECRETS, params={"watch": "true"}, headers={"authorization": f"Bearer {driver.cluster.admin_token}"}
     ) as response:
