@@ -39,6 +39,7 @@ from refkube.client.events import WARNING, EventRecorder
 from refkube.client.informer import Informers
 from refkube.cloudprovider import LoadBalancers, SimulatedCloud
 from refkube.controllers.common.context import Context, Factory, Options, Startable
+from refkube.controllers.deployment.controller import DeploymentController
 from refkube.controllers.endpoint import EndpointsController
 from refkube.controllers.endpointslice import EndpointSliceController
 from refkube.controllers.endpointslicemirroring import EndpointSliceMirroringController
@@ -97,6 +98,7 @@ COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
 
 # By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
 CONTROLLERS: dict[str, Factory] = {
+    "deployment-controller": DeploymentController,
     "endpoints-controller": EndpointsController,
     "endpointslice-controller": EndpointSliceController,
     "endpointslice-mirroring-controller": EndpointSliceMirroringController,

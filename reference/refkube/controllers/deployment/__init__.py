@@ -1,0 +1,1 @@
+"""Deployments: pkg/controller/deployment."""
