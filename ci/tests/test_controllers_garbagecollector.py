@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from refkube.apimachinery.errors import StatusError
 from refkube.apimachinery.meta import Object
 from refkube.client.client import Client
-from refkube.cluster import Cluster
+from refkube.cluster import Cluster, ControllerManager
 from refkube.controllers.common.context import Options
 from refkube.controllers.podgc import surplus
 
@@ -245,10 +245,8 @@ def test_a_request_that_fails_is_made_again() -> None:
             raise StatusError({"code": 500, "reason": "InternalError", "message": "out of order"})
         return handle(request)
 
-    from refkube.cluster import CONTROLLERS, ControllerManager
-
     handle = world.cluster.handle
-    names = [name for name in CONTROLLERS if name == "garbage-collector-controller"]
+    names = ["garbage-collector-controller"]
     manager = ControllerManager(lambda user, agent: Client(flaky, user, agent), world.cluster.loop, names, Options())
     manager.start()
     owner = world.make("a")

@@ -70,7 +70,7 @@ class NodeIPAMController:
         options = context.options
         self._sets = []
         for text in options.cluster_cidr.split(","):
-            cluster = ip_network(text)
+            cluster = ip_network(text, strict=False)
             self._sets.append(CIDRSet(cluster, options.node_cidr_mask_size if cluster.version == 4 else MASK_V6))
         for services in options.service_cluster_ip_range.split(","):
             for cidrs in self._sets:
