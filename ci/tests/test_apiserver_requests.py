@@ -128,3 +128,134 @@ def test_a_signing_request_is_its_makers_and_its_parts_are_written_apart(server:
     assert orjson.loads(issued.body)["status"] == {**changed["status"], "certificate": PEM}
     again = server("PUT", f"{REQUESTS}/a/status", {**orjson.loads(issued.body), "status": changed["status"]})
     assert "updates may not modify existing certificate content" in told(again)
+
+
+NO_METHOD = "the server does not allow this method on the requested resource"
+NO_RESOURCE = "the server could not find the requested resource"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/apis/example.com", False),
+        ("/apis/example.com/v1", False),
+        ("/apis/example.com/v1/namespaces/default/gadgets", False),
+        ("/nope", False),
+        ("/apis/apps/v9", True),
+        ("/apis/apps/v9/deployments", True),
+        ("/apis/apps/v1/gadgets", True),
+        ("/api/v2", True),
+        ("/api/v1/gadgets", True),
+        ("/api/v1/namespaces/default/configmaps/a/status", True),
+        ("/api/v1/pods/a", True),
+        ("/api/v1/namespaces/default/nodes", True),
+        ("/api/v1/namespaces/default/pods/a/status/more", True),
+    ],
+)
+def test_what_is_not_served_is_told_by_a_status_where_its_group_is_served(
+    server: Server, path: str, status: bool
+) -> None:
+    for method in ("GET", "PUT", "OPTIONS"):
+        answer = server(method, path)
+        assert answer.status == 404
+        if not status:
+            assert (answer.body, answer.header("content-type")) == (
+                b"404 page not found\n",
+                "text/plain; charset=utf-8",
+            )
+            continue
+        told = orjson.loads(answer.body)
+        assert (told["reason"], told["message"], told["details"]) == ("NotFound", NO_RESOURCE, {})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("HEAD", MAPS),
+        ("OPTIONS", MAPS),
+        ("PUT", MAPS),
+        ("PATCH", MAPS),
+        ("POST", f"{MAPS}/a"),
+        ("POST", "/api/v1/configmaps"),
+        ("DELETE", "/api/v1/configmaps"),
+        ("DELETE", "/api/v1/componentstatuses"),
+        ("GET", "/api/v1/namespaces/default/bindings"),
+        ("GET", "/apis/authorization.k8s.io/v1/subjectaccessreviews"),
+        ("GET", "/api/v1/namespaces/default/pods/a/eviction"),
+        ("DELETE", "/api/v1/namespaces/default/pods/a/status"),
+        ("POST", "/apis/apps/v1/namespaces/default/deployments/a/scale"),
+    ],
+)
+def test_what_cannot_be_done_is_told_by_405(server: Server, method: str, path: str) -> None:
+    answer = server(method, path)
+    assert (answer.status, told(answer)) == (405, NO_METHOD)
+
+
+def test_a_slash_at_the_end_is_passed_over(server: Server) -> None:
+    assert orjson.loads(server("GET", f"{MAPS}/").body)["kind"] == "ConfigMapList"
+    assert orjson.loads(server("GET", "/api/v1/").body)["kind"] == "APIResourceList"
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/yaml", "application/yaml"),
+        ("text/html, application/yaml;q=0.5, application/json;q=0.9", JSON),
+        ("application/vnd.kubernetes.protobuf,application/json", JSON),
+        ("text/html", "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml"),
+        ("application/*", "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml"),
+        ("application/json;as=Tree;v=v1;g=meta.k8s.io",
+         "only the following media types are accepted: application/json, application/yaml"),
+    ],
+)  # fmt: skip
+def test_answers_come_in_the_form_that_is_accepted(server: Server, accept: str, media: str) -> None:
+    answer = server("GET", MAPS, accept=accept)
+    if answer.status == 200:
+        assert answer.header("content-type") == media
+    else:
+        assert (answer.status, told(answer)) == (406, media)
+
+
+def test_answers_are_indented_for_those_who_read_them(server: Server) -> None:
+    for query, agent, indented in (
+        ("", "kubectl/v1.36", False),
+        ("", "curl/8.0", True),
+        ("pretty=true", "kubectl/v1.36", True),
+        ("pretty=false", "curl/8.0", False),
+        ("pretty=0", "", False),
+        ("pretty=1", "", True),
+    ):
+        headers = {"authorization": "Bearer admin", "user-agent": agent}
+        body = server.cluster.http(HttpRequest("GET", MAPS, query, headers)).body
+        assert (b'\n  "kind"' in body) is indented, (query, agent)
+
+
+def test_a_table_without_sense_is_refused(server: Server) -> None:
+    answer = server("GET", f"{MAPS}?includeObject=All", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert (answer.status, told(answer)) == (
+        400,
+        'Unable to convert to Table as requested: includeObject: Invalid value: "All": '
+        "must be 'Metadata', 'Object', 'None', or empty",
+    )
+
+
+def test_a_patch_of_another_type_is_refused_by_the_router(server: Server) -> None:
+    answer = server("PATCH", f"{MAPS}/a", {})
+    assert (answer.status, told(answer)) == (415, "415: Unsupported Media Type")
+
+
+def test_a_watch_without_a_time_ends_within_half_an_hour_to_an_hour(server: Server) -> None:
+    loop, ends = server.cluster.loop, []
+    for _ in range(20):
+        stream = server("GET", f"{MAPS}?watch=1").stream
+        assert stream is not None
+        stream.start(lambda line: None, lambda: ends.append(loop.now()))
+    began = loop.now()
+    loop.run_for(1799)
+    assert not ends
+    loop.run_for(1802)
+    assert len(ends) == 20
+    assert max(ends) - min(ends) > 600
+    assert min(ends) >= began + 1800

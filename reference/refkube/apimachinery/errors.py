@@ -96,7 +96,7 @@ def status_error(
         "message": message,
         "reason": reason,
     }
-    if details:
+    if details is not None:
         status["details"] = details
     status["code"] = code
     return StatusError(status, headers)
@@ -157,9 +157,9 @@ def forbidden(resource: str, name: str, why: str) -> StatusError:
     return status_error(403, "Forbidden", f"{subject} is forbidden: {why}", _details(resource, name))
 
 
-def method_not_allowed(resource: str, verb: str) -> StatusError:
-    message = f'{verb} is not supported on resources of kind "{resource}"'
-    return status_error(405, "MethodNotAllowed", message, _details(resource, ""))
+def method_not_allowed() -> StatusError:
+    """For what is served, but not for this verb."""
+    return status_error(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def not_acceptable(supported: Iterable[str]) -> StatusError:

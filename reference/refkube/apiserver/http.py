@@ -19,7 +19,7 @@ import orjson
 import yaml
 
 from refkube.api import protobuf
-from refkube.api.kinds import Kind, by_resource
+from refkube.api.kinds import KINDS, Kind, by_resource
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object
 from refkube.apimachinery.protobuf import MEDIA_TYPE as PROTOBUF
@@ -96,12 +96,12 @@ class Front:
 
     def _resource(self, http: HttpRequest, route: Route, user: UserInfo) -> HttpResponse:
         options = _options(http.query)
-        verb = _verb(http.method, route, options)
-        form = _Form.asked(http.headers.get("accept", ""), options)
-        body, raw, patch_type = self._body(http, verb)
         kind = by_resource(route.group, route.version, route.resource)
-        if kind is not None and not route.subresource:
-            _check_scope(kind, route, verb)
+        if kind is None:
+            return _unserved(route.group)
+        verb = _verb(http.method, route, options, kind)
+        form = _Form.asked(http.headers, options)
+        body, raw, patch_type = self._body(http, verb)
         request = Request(
             verb,
             route.group,
@@ -119,13 +119,11 @@ class Front:
         )
         response = self.pipeline.handle(request)
         headers = [("warning", _warning(text)) for text in dict.fromkeys(response.warnings)]
-        assert kind is not None
         if response.watch is not None:
             headers.append(("content-type", JSON if form.plain or form.yaml else f"{JSON};stream=watch"))
             return HttpResponse(200, headers, stream=_WatchStream(response.watch, form, kind, self.pipeline))
         headers.append(("content-type", YAML if form.yaml else JSON))
-        body = b"" if http.method == "HEAD" else self._encoded(response, form, kind, options)
-        return HttpResponse(response.code, headers, body)
+        return HttpResponse(response.code, headers, self._encoded(response, form, kind, options))
 
     def _encoded(self, response: Response, form: _Form, kind: Kind, options: Mapping[str, str]) -> bytes:
         obj = response.object
@@ -146,7 +144,7 @@ class Front:
         media = http.headers.get("content-type", "").partition(";")[0].strip().lower()
         if verb == "patch":
             if media not in PATCH_TYPES:
-                raise errors.unsupported_media_type(PATCH_TYPES)
+                raise errors.status_error(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
             if media == PATCH_TYPES[3]:
                 return parse_yaml(http.body), http.body, media
             return parse_json(http.body), http.body, media
@@ -168,7 +166,7 @@ class Front:
         found = next(filter(None, (source.document(path, accept) for source in self._documents)), None)
         if found is not None:
             if http.method not in ("GET", "HEAD"):
-                raise _not_allowed()
+                raise errors.method_not_allowed()
             return self._cached(http, found)
         if path in ("/openid/v1/jwks", "/.well-known/openid-configuration"):
             return HttpResponse(200, [("content-type", JSON)], orjson.dumps(self._openid(path)))
@@ -177,9 +175,9 @@ class Front:
         if path.partition("/")[2].partition("/")[0] in ("healthz", "livez", "readyz"):
             status, text = self._health.check(path, _options(http.query))
             return HttpResponse(status, [PLAIN], text)
-        if path.startswith(("/api/", "/apis/")):
+        if path.startswith("/api/"):
             raise errors.unknown_path()
-        return HttpResponse(404, [PLAIN], b"404 page not found\n")
+        return _unserved(path.split("/")[2] if path.startswith("/apis/") else None)
 
     def _cached(self, http: HttpRequest, found: Document) -> HttpResponse:
         headers = [("content-type", found.content_type), ("etag", found.etag), ("vary", "Accept")]
@@ -237,37 +235,36 @@ def _options(query: str) -> dict[str, str]:
     return options
 
 
-def _verb(method: str, route: Route, options: Mapping[str, str]) -> str:
-    if method in ("GET", "HEAD"):
+def _unserved(group: str | None) -> HttpResponse:
+    """404: by a Status if anything of the group is served, else by plain text (apiserver/pkg/server/handler.go)."""
+    if group in {kind.group for kind in KINDS}:
+        raise errors.unknown_path()
+    return HttpResponse(404, [PLAIN, ("x-content-type-options", "nosniff")], b"404 page not found\n")
+
+
+def _verb(method: str, route: Route, options: Mapping[str, str], kind: Kind) -> str:
+    """What a request does to what its path names. Raises 404 where that is nothing, 405 where it cannot be done."""
+    away = kind.namespaced != bool(route.namespace)
+    if (route.subresource and route.subresource not in kind.subresources) or (away and (route.name or route.namespace)):
+        raise errors.unknown_path()
+    verb = _asked(method, route, options)
+    if (away and verb not in ("list", "watch")) or not (route.subresource or verb in kind.verbs):
+        raise errors.method_not_allowed()
+    return verb
+
+
+def _asked(method: str, route: Route, options: Mapping[str, str]) -> str:
+    if method == "GET":
         wanted = options.get("watch")
         if route.watch or (wanted is not None and wanted.lower() not in ("false", "0") and not route.subresource):
             return "watch"
         return "get" if route.name else "list"
     if method == "DELETE":
         return "delete" if route.name else "deletecollection"
-    verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method)
-    if verb is None or (route.name and not route.subresource and verb == "create"):
-        raise _not_allowed()
-    if not route.name and verb != "create":
-        raise _not_allowed()
+    verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, "")
+    if not route.subresource and bool(route.name) == (verb == "create"):
+        raise errors.method_not_allowed()
     return verb
-
-
-def _not_allowed() -> errors.StatusError:
-    return errors.status_error(
-        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-    )
-
-
-def _check_scope(kind: Kind, route: Route, verb: str) -> None:
-    """A namespaced object is named together with its namespace, another without one."""
-    if kind.namespaced:
-        if not route.namespace and (route.name or verb not in ("list", "watch")):
-            if verb in ("create", "deletecollection"):
-                raise _not_allowed()
-            raise errors.unknown_path()
-    elif route.namespace:
-        raise errors.unknown_path()
 
 
 def parse_json(body: bytes) -> Any:
@@ -365,15 +362,19 @@ class _Form:
         return not self.shape_kind and not self.yaml
 
     @classmethod
-    def asked(cls, accept: str, options: Mapping[str, str]) -> _Form:
-        """The first acceptable media type of an Accept header (apiserver/pkg/endpoints/handlers/negotiation)."""
-        pretty = options.get("pretty", "") not in ("", "false", "0")
+    def asked(cls, headers: Mapping[str, str], options: Mapping[str, str]) -> _Form:
+        """The best of an Accept header's media types that can be had (apiserver/pkg/endpoints/handlers/negotiation)."""
+        accept, wish = headers.get("accept", ""), options.get("pretty", "")
+        human = headers.get("user-agent", "").startswith(("curl", "Wget", "Mozilla/5.0"))
+        pretty = wish in ("1", "t", "T", "true", "TRUE", "True") if wish else human
         include = options.get("includeObject", "")
         if not accept:
             return cls(pretty=pretty)
-        for offer in accept.split(","):
-            media, *parameters = (part.strip() for part in offer.split(";"))
-            told = dict(p.partition("=")[::2] for p in parameters)
+        offers = _offers(accept)
+        if not any(media in ("*/*", *ACCEPTED) for media, _ in offers):  # as the router says it, who knows no ranges
+            why = f"406: Not Acceptable\n\nAvailable representations: {', '.join(ACCEPTED)}"
+            raise errors.status_error(406, "NotAcceptable", why, {})
+        for media, told in offers:
             if media not in ("*/*", "application/*", *ACCEPTED):
                 continue
             shape = told.get("as", "")
@@ -382,7 +383,8 @@ class _Form:
             if shape and shape not in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
                 continue
             if shape == "Table" and include and include not in tables.INCLUDE:
-                raise errors.bad_request(f'unrecognized includeObject value: "{include}"')
+                problem = errors.invalid("includeObject", include, "must be 'Metadata', 'Object', 'None', or empty")
+                raise errors.bad_request(f"Unable to convert to Table as requested: includeObject: {problem.message}")
             return cls(shape, media == YAML, pretty, include)
         raise errors.not_acceptable(ACCEPTED)
 
@@ -406,6 +408,15 @@ class _Form:
         if self.yaml:
             return yaml.dump(obj, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False).encode()
         return orjson.dumps(obj, option=orjson.OPT_INDENT_2 if self.pretty else None)
+
+
+def _offers(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types with their parameters, those that are preferred first."""
+    offers = []
+    for offer in accept.split(","):
+        media, *parameters = (part.strip() for part in offer.split(";"))
+        offers.append((media, {name: value for name, _, value in (p.partition("=") for p in parameters)}))
+    return sorted(offers, key=lambda offer: offer[1].get("q", "1"), reverse=True)
 
 
 class _WatchStream:

@@ -41,6 +41,7 @@ from refkube.registry.watching import Selection, encoded
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+MIN_WATCH = 1800.0  # seconds: kube-apiserver --min-request-timeout; at most twice that, so that not all end at once
 WHOLE = frozenset({"", "status", "finalize", "approval", "ephemeralcontainers", "resize"})
 
 # What a request to the main resource, and one to status, write in vain and therefore do not own.
@@ -107,7 +108,7 @@ class Pipeline:
         if request.subresource not in WHOLE:
             return self._subresource(request, kind)
         if request.verb not in (_part_verbs(request.subresource) if request.subresource else kind.verbs):
-            raise errors.method_not_allowed(kind.resource, request.verb)
+            raise errors.method_not_allowed()
         return self._VERBS[request.verb](self, request, kind, self.registry.storage(kind))
 
     # Reading
@@ -143,7 +144,7 @@ class Pipeline:
             resource_version=asked.resource_version,
             send_initial=asked.send_initial,
             bookmarks=asked.bookmarks,
-            timeout=asked.timeout,
+            timeout=asked.timeout or MIN_WATCH * (1 + self.loop.random.random()),
         )
         if kind.storage:
             watch = Mapped(watch, lambda event: _converted(event, kind))
@@ -301,7 +302,7 @@ class Pipeline:
         """A subresource that is an object of its own: scale, binding, eviction, token."""
         sub = self.subresources.get((kind.resource, request.subresource))
         if sub is None or request.verb not in sub.verbs:
-            raise errors.method_not_allowed(kind.resource, request.verb)
+            raise errors.method_not_allowed()
         storage = self.registry.storage(kind)
         if request.verb == "get":
             return Response(sub.read(storage, request))

@@ -34,7 +34,7 @@ class Subresource:
         return False
 
     def read(self, storage: Storage, request: Request) -> Object:
-        raise errors.method_not_allowed(storage.kind.resource, "get")
+        raise errors.method_not_allowed()
 
     def write(self, storage: Storage, request: Request, obj: Object, write: Write) -> Object:
         raise NotImplementedError
