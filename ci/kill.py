@@ -410,6 +410,9 @@ class Trial:
         """The present resourceVersion, as soon as the server answers."""
         deadline = time.monotonic() + PATIENCE
         while True:
+            # what was acknowledged before the question must be in the answer
+            tries = [sent for writer in self._writers for sents in list(writer.tries.values()) for sent in list(sents)]
+            self._highest = max([self._highest, *(sent.revision for sent in tries)])
             try:
                 code, listed = self._api.call("GET", "/api/v1/configmaps?limit=1")
                 if code == 200:
@@ -419,10 +422,7 @@ class Trial:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the server does not answer within {PATIENCE:.0f} s")
             time.sleep(0.02)
-        revision = int(listed["metadata"]["resourceVersion"])
-        known = [sent.revision for w in self._writers for sents in list(w.tries.values()) for sent in list(sents)]
-        self._highest = max(self._highest, *known, 0)
-        return revision
+        return int(listed["metadata"]["resourceVersion"])
 
     def _made(self, path: str, obj: dict[str, Any]) -> Any:
         code, answer = self._api.call("POST", path, obj)
