@@ -58,6 +58,7 @@ from refkube.controllers.rootcacertpublisher import RootCACertPublisher
 from refkube.controllers.service import ServiceController
 from refkube.controllers.serviceaccount import ServiceAccountController
 from refkube.controllers.serviceaccounttoken import SIGN, TokensController
+from refkube.controllers.statefulset import StatefulSetController
 from refkube.controllers.tainteviction import TaintEvictionController
 from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
 from refkube.engine.ids import Ids
@@ -117,6 +118,7 @@ CONTROLLERS: dict[str, Factory] = {
     "root-ca-certificate-publisher-controller": RootCACertPublisher,
     "serviceaccount-controller": ServiceAccountController,
     "serviceaccount-token-controller": TokensController,
+    "statefulset-controller": StatefulSetController,
     "taint-eviction-controller": TaintEvictionController,
     "service-lb-controller": ServiceController,
 }

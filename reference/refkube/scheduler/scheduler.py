@@ -36,6 +36,7 @@ from refkube.scheduler.snapshot import NODE_ADDED, POD_REMOVED, Snapshot
 _log = logging.getLogger(__name__)
 
 NAME = "default-scheduler"
+BATCH = 100
 PLUGINS: tuple[Plugin, ...] = (
     NodeUnschedulable(),
     TaintToleration(),
@@ -82,21 +83,22 @@ class Scheduler:
             self._loop.call_idle(self._cycle)
 
     def _cycle(self) -> None:
-        """One Pod."""
+        """Some Pods, so that who counts them has many to count at once."""
         self._awaited = False
-        key = self._queue.pop() if self._running else None
-        if key is None:
-            return
+        for _ in range(BATCH):
+            key = self._queue.pop() if self._running else None
+            if key is None:
+                return
+            pod = self._pods.get(key)
+            if pod is None or not self._is_waiting(pod):
+                self._queue.remove(key)
+                continue
+            try:
+                self._schedule(key, pod)
+            except (StatusError, OSError) as exc:
+                _log.debug("%s: %s is tried again: %s", self.name, key, exc)
+                self._queue.retry(key)
         self._ready()
-        pod = self._pods.get(key)
-        if pod is None or not self._is_waiting(pod):
-            self._queue.remove(key)
-            return
-        try:
-            self._schedule(key, pod)
-        except (StatusError, OSError) as exc:
-            _log.debug("%s: %s is tried again: %s", self.name, key, exc)
-            self._queue.retry(key)
 
     def _schedule(self, key: str, pod: Object) -> None:
         candidates = self._framework.candidates(pod)
