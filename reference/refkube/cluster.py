@@ -70,7 +70,6 @@ from refkube.registry.registry import Registry
 from refkube.registry.repair import Repair
 from refkube.registry.storage import Storage, Write, stamp
 from refkube.registry.subresources import Binding, Eviction, Scale, Subresource, TokenRequest
-from refkube.registry.watching import Selection
 from refkube.scheduler.scheduler import Scheduler
 from refkube.serviceaccount.tokens import Tokens
 from refkube.serving.credentials import new_authority
@@ -182,7 +181,7 @@ class ApiServer:
             LimitRanger(Lister(self._storage("limitranges"))),
             ServiceAccount(lambda namespace, name: _found(accounts, name, namespace), ids.suffix),
             TaintNodesByCondition(),
-            Priority(lambda name: _found(classes, name), lambda: _all(classes)),
+            Priority(lambda name: _found(classes, name), Lister(classes)),
             DefaultTolerationSeconds(),
             DefaultStorageClass(Lister(storage_classes)),
             StorageObjectInUseProtection(),
@@ -420,11 +419,6 @@ def _found(storage: Storage, name: str, namespace: str = "") -> Object | None:
         return storage.get(namespace, name).value
     except errors.StatusError:
         return None
-
-
-def _all(storage: Storage) -> list[Object]:
-    everything = Selection("", None, None, storage.strategy.fields)
-    return [kv.value for kv in storage.list(everything).items]
 
 
 def _token_of(secret: Object) -> str:

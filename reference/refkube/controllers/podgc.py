@@ -62,10 +62,8 @@ class PodGCController:
         self._timer = self._loop.call_later(PERIOD, self._collect)
         if not (self._pods.has_synced and self._nodes.has_synced):
             return
-        if self._threshold > 0:
-            ended = self._pods.indexed("podgc", "ended").values()
-            for pod in surplus(ended, self._threshold):
-                self._remove(pod)
+        for pod in surplus(self._pods.indexed("podgc", "ended").values(), self._threshold):
+            self._remove(pod)
         for pod in list(self._pods.indexed("podgc", "terminating").values()):
             node = pod["spec"].get("nodeName", "")
             if not node or self._is_out_of_service(node):
@@ -90,10 +88,8 @@ class PodGCController:
     def _is_gone(self, node: str) -> bool:
         try:
             self._client.get("nodes", node)
-        except StatusError as refusal:
-            return refusal.code == 404
-        except OSError:
-            pass
+        except (StatusError, OSError) as exc:
+            return isinstance(exc, StatusError) and exc.code == 404
         return False
 
     def _orphaned(self) -> Object:
@@ -109,8 +105,7 @@ class PodGCController:
                 self._client.patch("pods", name, {"status": status}, "strategic", namespace, "status")
             self._client.delete("pods", name, namespace, grace_period=0)
         except (StatusError, OSError) as exc:
-            if not isinstance(exc, StatusError) or exc.reason != "NotFound":
-                _log.warning("Pod %s/%s stays: %s", namespace, name, exc)
+            _log.info("Pod %s/%s: %s", namespace, name, exc)
 
 
 def _states(pod: Object) -> tuple[str, ...]:
@@ -119,10 +114,10 @@ def _states(pod: Object) -> tuple[str, ...]:
 
 
 def surplus(pods: Iterable[Object], threshold: int) -> list[Object]:
-    """The Pods above the threshold: evicted ones first, then the oldest."""
+    """The Pods above a threshold, if there is one: evicted ones first, then the oldest."""
 
     def order(pod: Object) -> tuple[bool, str, str]:
         return pod["status"].get("reason") != "Evicted", pod["metadata"]["creationTimestamp"], name_of(pod)
 
     pods = list(pods)
-    return sorted(pods, key=order)[: len(pods) - threshold] if len(pods) > threshold else []
+    return sorted(pods, key=order)[: len(pods) - threshold] if len(pods) > threshold > 0 else []
