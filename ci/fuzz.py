@@ -331,8 +331,8 @@ def _fault(sent: Sent, answer: Answer) -> str:
         return f"answer {answer.code}" if answer.code >= 300 and answer.code != 304 else ""
     if sent.method == "HEAD":
         return ""
-    if answer.code == 404 and answer.kind.startswith("text/plain"):
-        return "" if not sent.path.startswith(("/api/", "/apis/")) else "a 404 of the API without a Status"
+    if answer.code == 404 and answer.body == b"404 page not found\n":
+        return ""  # below no group and version that is served
     if answer.code == 400 and answer.body == b"Invalid HTTP request received.":
         return ""  # it did not come as far as the API
     return _fault_of_status(answer.code, answer.body)
