@@ -462,3 +462,163 @@ Feature: Subresources
         | field               | value        |
         | metadata.labels.app | web          |
         | spec.finalizers     | [kubernetes] |
+
+  # Their scheduler does not exist, so that no kubelet starts what is added, or weighs what is asked for.
+  @req:API-23
+  Rule: Ephemeral containers are added to a Pod, and stay as they are
+
+    @id:subresources.32 @core
+    Scenario: An ephemeral container is added, and nothing else
+      Given a Pod "web" with:
+        | field                      | value  |
+        | spec.schedulerName         | nobody |
+        | spec.activeDeadlineSeconds | 60     |
+        | metadata.labels.app        | web    |
+      When the ephemeral containers of the Pod "web" are updated:
+        | field                      | value                                              |
+        | spec.ephemeralContainers   | [{name: look, image: "registry.k8s.io/pause:3.10"}] |
+        | spec.activeDeadlineSeconds | 30                                                 |
+        | metadata.labels.app        | other                                              |
+      Then the request is accepted
+      And the Pod "web" has:
+        | field                                       | value                      |
+        | spec.ephemeralContainers[name=look].image   | registry.k8s.io/pause:3.10 |
+        | spec.activeDeadlineSeconds                  | 60                         |
+        | metadata.labels.app                         | web                        |
+
+    @id:subresources.33 @core
+    Scenario Outline: An ephemeral container is not <changed>
+      Given a Pod "web" with:
+        | field              | value  |
+        | spec.schedulerName | nobody |
+      And somebody has changed the ephemeral containers of the Pod "web":
+        | field                    | value                                               |
+        | spec.ephemeralContainers | [{name: look, image: "registry.k8s.io/pause:3.10"}] |
+      When the ephemeral containers of the Pod "web" are updated:
+        | field                    | value   |
+        | spec.ephemeralContainers | <value> |
+      Then the request is refused as Invalid for:
+        | field                    | cause     |
+        | spec.ephemeralContainers | forbidden |
+      And the Pod "web" has:
+        | field                                     | value                      |
+        | spec.ephemeralContainers[name=look].image | registry.k8s.io/pause:3.10 |
+
+      Examples:
+        | changed    | value                                                    |
+        | changed    | [{name: look, image: "registry.k8s.io/pause:3.9"}]       |
+        | taken away | []                                                       |
+
+    @id:subresources.34 @core
+    Scenario: A Pod is not created with ephemeral containers
+      When a Pod "web" is created with:
+        | field                    | value                                               |
+        | spec.schedulerName       | nobody                                              |
+        | spec.ephemeralContainers | [{name: look, image: "registry.k8s.io/pause:3.10"}] |
+      Then the request is refused as Invalid for:
+        | field                    | cause     |
+        | spec.ephemeralContainers | forbidden |
+      And there is no Pod "web"
+
+    @id:subresources.35 @core
+    Scenario: An update of the Pod adds no ephemeral container
+      Given a Pod "web" with:
+        | field              | value  |
+        | spec.schedulerName | nobody |
+      When the Pod "web" is updated:
+        | field                    | value                                               |
+        | spec.ephemeralContainers | [{name: look, image: "registry.k8s.io/pause:3.10"}] |
+      Then the request is refused as Invalid for:
+        | field | cause     |
+        | spec  | forbidden |
+      And the Pod "web" has:
+        | field                    | value    |
+        | spec.ephemeralContainers | (absent) |
+
+  @req:API-23
+  Rule: The processors and memory of a Pod's containers are changed by themselves, within its quality of service
+
+    @id:subresources.36 @core
+    Scenario: A container is resized, and nothing else
+      Given a Pod "web" with:
+        | field                                 | value                       |
+        | spec.schedulerName                    | nobody                      |
+        | spec.activeDeadlineSeconds            | 60                          |
+        | spec.containers[0].resources.requests | {cpu: 100m, memory: 64Mi}   |
+      When the resources of the Pod "web" are updated:
+        | field                                 | value                       |
+        | spec.containers[0].resources.requests | {cpu: 200m, memory: 128Mi}  |
+        | spec.activeDeadlineSeconds            | 30                          |
+      Then the request is accepted
+      And the Pod "web" has:
+        | field                                 | value                      |
+        | spec.containers[0].resources.requests | {cpu: 200m, memory: 128Mi} |
+        | spec.activeDeadlineSeconds            | 60                         |
+        | metadata.generation                   | 2                          |
+
+    @id:subresources.37 @core
+    Scenario: Another resource than processors and memory keeps its size
+      Given a Pod "web" with:
+        | field                                 | value                                |
+        | spec.schedulerName                    | nobody                               |
+        | spec.containers[0].resources.requests | {cpu: 100m, ephemeral-storage: 1Gi}  |
+      When the resources of the Pod "web" are updated:
+        | field                                 | value                                |
+        | spec.containers[0].resources.requests | {cpu: 100m, ephemeral-storage: 2Gi}  |
+      Then the request is refused as Invalid for:
+        | field | cause     |
+        | spec  | forbidden |
+      And the Pod "web" has:
+        | field                                                   | value |
+        | spec.containers[0].resources.requests.ephemeral-storage | 1Gi   |
+
+    @id:subresources.38 @core
+    Scenario: A Pod that asked for nothing cannot begin to
+      Given a Pod "web" with:
+        | field              | value  |
+        | spec.schedulerName | nobody |
+      When the resources of the Pod "web" are updated:
+        | field                                 | value       |
+        | spec.containers[0].resources.requests | {cpu: 100m} |
+      Then the request is refused as Invalid for:
+        | field | cause   |
+        | spec  | invalid |
+      And the Pod "web" has:
+        | field           | value      |
+        | status.qosClass | BestEffort |
+
+    @id:subresources.39 @core
+    Scenario: To resize is no way to take a container away
+      Given a Pod "web" with:
+        """
+        spec:
+          schedulerName: nobody
+          containers:
+          - {name: main, image: "registry.k8s.io/pause:3.10", resources: {requests: {cpu: 100m}}}
+          - {name: side, image: "registry.k8s.io/pause:3.10"}
+        """
+      When the resources of the Pod "web" are updated:
+        """
+        spec:
+          containers:
+          - {name: main, image: "registry.k8s.io/pause:3.10", resources: {requests: {cpu: 100m}}}
+        """
+      Then the request is refused as Invalid for:
+        | field           | cause     |
+        | spec.containers | forbidden |
+
+    @id:subresources.40 @core
+    Scenario: An update of the Pod changes no size
+      Given a Pod "web" with:
+        | field                                 | value       |
+        | spec.schedulerName                    | nobody      |
+        | spec.containers[0].resources.requests | {cpu: 100m} |
+      When the Pod "web" is updated:
+        | field                                 | value       |
+        | spec.containers[0].resources.requests | {cpu: 200m} |
+      Then the request is refused as Invalid for:
+        | field | cause     |
+        | spec  | forbidden |
+      And the Pod "web" has:
+        | field                                     | value |
+        | spec.containers[0].resources.requests.cpu | 100m  |

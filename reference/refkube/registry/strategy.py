@@ -151,11 +151,10 @@ class PodStrategy(Generation):
         """Two subresources change one part of the spec each; binding has made its change itself."""
         if subresource == "binding":
             return new
-        if subresource == "ephemeralcontainers":
-            spec = replaced({**old["spec"]}, new["spec"], "ephemeralContainers")
-            new = {**new, "spec": spec}
-        elif subresource == "resize":
-            new = {**new, "spec": _resized(old["spec"], new["spec"])}
+        if subresource in ("ephemeralcontainers", "resize"):
+            part = _resized if subresource == "resize" else _looked_into
+            meta = replaced(old["metadata"], new["metadata"], "managedFields")
+            new = {**new, "metadata": meta, "spec": part(old["spec"], new["spec"])}
         return super().prepare_for_update(new, old, subresource)
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> list[FieldError]:
@@ -202,21 +201,21 @@ class PodStrategy(Generation):
         }
 
 
+def _looked_into(old: Object, new: Object) -> Object:
+    """The old spec with the new one's ephemeral containers."""
+    return replaced(old, new, "ephemeralContainers")
+
+
 def _resized(old: Object, new: Object) -> Object:
-    """The old spec with the new one's resources, container by container."""
+    """The old spec with the new one's resources, container by container; other containers are for validation to see."""
     spec = replaced(old, new, "resources") if "resources" in new else old
     for part in ("containers", "initContainers"):
-        wanted = {container["name"]: container for container in new.get(part) or ()}
-        if part in old:
-            spec = {
-                **spec,
-                part: [
-                    _with(container, wanted[container["name"]], ("resources", "resizePolicy"))
-                    if container["name"] in wanted
-                    else container
-                    for container in old[part]
-                ],
-            }
+        had, wanted = old.get(part) or [], new.get(part) or []
+        if [container["name"] for container in had] != [container.get("name") for container in wanted]:
+            spec = {**spec, part: wanted}
+        elif had:
+            pairs = zip(had, wanted, strict=True)
+            spec = {**spec, part: [_with(was, is_to, ("resources", "resizePolicy")) for was, is_to in pairs]}
     return spec
 
 

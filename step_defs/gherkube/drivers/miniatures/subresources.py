@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from refkube.api.kinds import by_resource
+from refkube.api.validation import pod
 from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object, get_path, with_metadata
 from refkube.apimachinery.rest import Request
-from refkube.apiserver.pipeline import Pipeline
+from refkube.apiserver import http
+from refkube.registry import strategy
 from refkube.registry.storage import Storage, Write, without_version
-from refkube.registry.strategy import NamespaceStrategy, Strategy, replaced
+from refkube.registry.strategy import NamespaceStrategy, PodStrategy, Strategy, replaced
 from refkube.registry.subresources import SUCCESS, Binding, Eviction, Scale, TokenRequest, _spares_unready
 
 from gherkube.drivers.miniatures import miniature
@@ -71,11 +73,12 @@ def counts_every_status(original: Original, self: Strategy, new: Object, old: Ob
     return with_metadata(made, generation=old["metadata"].get("generation", 0) + 1) if subresource else made
 
 
-@miniature("An unknown part is the whole.", caught_by="subresources.07", instead_of=Pipeline.handle)
-def takes_unknown_parts_for_the_whole(original: Original, self: Pipeline, request: Request) -> Any:
-    kind = by_resource(request.group, request.version, request.resource)
-    known = kind is None or request.subresource in kind.subresources
-    return original(self, request if known else replace(request, subresource=""))
+@miniature("An unknown part is the whole.", caught_by="subresources.07", instead_of=http.route_of)
+def takes_unknown_parts_for_the_whole(original: Original, path: str) -> Any:
+    route = original(path)
+    kind = by_resource(route.group, route.version, route.resource) if route else None
+    unknown = kind is not None and route.subresource not in kind.subresources
+    return replace(route, subresource="") if unknown else route
 
 
 @miniature("A scale has no selector.", caught_by="subresources.08", instead_of=Scale._scale_of)
@@ -212,6 +215,63 @@ def updates_namespace_finalizers(
     original: Original, self: NamespaceStrategy, new: Object, old: Object, subresource: str
 ) -> Any:
     return replaced(original(self, new, old, subresource), new, "spec")
+
+
+@miniature(
+    "Adding an ephemeral container writes the whole Pod.",
+    caught_by="subresources.32",
+    instead_of=PodStrategy.prepare_for_update,
+)
+def adds_with_all_else(original: Original, self: PodStrategy, new: Object, old: Object, subresource: str) -> Any:
+    made = original(self, new, old, subresource)
+    return {**made, "metadata": new["metadata"]} if subresource == "ephemeralcontainers" else made
+
+
+@miniature(
+    "Ephemeral containers come and go.",
+    caught_by="subresources.33",
+    instead_of=pod.validate_pod_ephemeral_containers_update,
+)
+def lets_ephemeral_containers_go(original: Original, new: Object, old: Object) -> Any:
+    return [one for one in original(new, old) if one.field != "spec.ephemeralContainers"]
+
+
+@miniature("A Pod may be born with ephemeral containers.", caught_by="subresources.34", instead_of=Strategy.validate)
+def creates_with_ephemeral_containers(original: Original, self: Strategy, obj: Object) -> Any:
+    return [one for one in original(self, obj) if one.field != "spec.ephemeralContainers"]
+
+
+@miniature(
+    "An update may add containers and change sizes.",
+    caught_by=("subresources.35", "subresources.40"),
+    instead_of=PodStrategy.validate_update,
+)
+def updates_all_of_a_pod(original: Original, self: PodStrategy, new: Object, old: Object, subresource: str) -> Any:
+    found = original(self, new, old, subresource)
+    return found if subresource else [one for one in found if one.field != "spec"]
+
+
+@miniature("A resize of a Pod is a change of it.", caught_by="subresources.36", instead_of=strategy._resized)
+def resizes_with_all_else(original: Original, old: Object, new: Object) -> Any:
+    return new
+
+
+@miniature(
+    "A resize may change any resource, and the quality of service.",
+    caught_by=("subresources.37", "subresources.38"),
+    instead_of=pod.validate_pod_resize,
+)
+def resizes_anything(original: Original, new: Object, old: Object) -> Any:
+    return []
+
+
+@miniature(
+    "A container that is not resized is left as it is.", caught_by="subresources.39", instead_of=strategy._resized
+)
+def keeps_containers_that_are_left_out(original: Original, old: Object, new: Object) -> Any:
+    named = {container["name"] for container in new["containers"]}
+    kept = [container for container in old["containers"] if container["name"] not in named]
+    return original(old, {**new, "containers": [*new["containers"], *kept]})
 
 
 def _or_success(original: Original, *rest: Any) -> Any:
