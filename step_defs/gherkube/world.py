@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from gherkube.values import ABSENT, Misused, all_from_yaml, cell_value, from_yam
 
 T = TypeVar("T")
 
+WRITES = 5  # attempts of a writer whom others are faster than
 SOON = 10.0  # seconds within which what a system does at once has happened, on any cluster
 
 # Status reasons and the codes that go with them (apimachinery/pkg/apis/meta/v1: StatusReason).
@@ -124,6 +125,8 @@ class World:
             return [self._references(item) for item in value]
         if not isinstance(value, dict):
             return value
+        if "scopeName" in value and isinstance(value.get("values"), list):
+            value = {**value, "values": [self._real(item) for item in value["values"]]}
         return {
             key: self._real(item) if key in _REFERENCES and isinstance(item, str) else self._references(item)
             for key, item in value.items()
@@ -160,9 +163,42 @@ class World:
         self._note_creation(answer)
         return answer.object
 
+    def ask_at_once(self, requests: Sequence[tuple[str, str, Object]]) -> None:
+        """Requests (method, path, body) of as many writers; who finds that another was faster asks once more."""
+
+        def asker(method: str, path: str, body: Object) -> Callable[[], Answer]:
+            def ask() -> Answer:
+                for _ in range(WRITES):
+                    answer = api.call(method, path, body=body)
+                    if answer.reason != "Conflict":
+                        break
+                return answer
+
+            return ask
+
+        api = self.driver.api(self.token)
+        self.answers = self.driver.at_once([asker(*request) for request in requests])
+        for answer in self.answers:
+            self._note_creation(answer)
+
     def create(self, ref: ObjectRef, obj: Object) -> Object:
         path = self.collection_path(self.kind(ref.kind), ref.namespace)
-        return self.do("POST", path, f"creating {ref}", body=obj)
+        made = self.do("POST", path, f"creating {ref}", body=obj)
+        self.await_force(ref)
+        return made
+
+    def await_force(self, ref: ObjectRef) -> None:
+        """A limit holds once admission knows of it: of a LimitRange in a moment, of a quota by its status."""
+        kind = self.kind(ref.kind).kind
+        if kind == "ResourceQuota":
+            self.driver.eventually(lambda: self._must_be_measured(ref), SOON)
+        if kind in ("LimitRange", "ResourceQuota"):
+            self.driver.settle()
+
+    def _must_be_measured(self, ref: ObjectRef) -> None:
+        quota = self.read_raw(ref)
+        measured = get(quota, "status.hard") == (get(quota, "spec.hard") or ABSENT)
+        require(measured, lambda: f"{ref} has the status {quota.get('status')}, which is not of its spec")
 
     def read(self, ref: ObjectRef) -> Object:
         """The object as it is now, in the features' names."""

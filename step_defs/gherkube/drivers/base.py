@@ -11,7 +11,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -261,6 +261,10 @@ class Driver(ABC):
     @abstractmethod
     def pass_time(self, seconds: float) -> None:
         """Let time go by; costs nothing where the target has time.skip."""
+
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """What each call gives; at the same time where the target can be asked so, else one right after another."""
+        return [call() for call in calls]
 
     def recorded(self) -> list[Recorded]:
         """The API requests of the scenario, oldest first; where the target has audit.read."""

@@ -2,7 +2,8 @@
 
 Every scenario gets a fresh namespace and a marker that its cluster-scoped objects carry in their names. What a
 scenario made is removed when it ends, after failure and Ctrl-C too; `sweep` removes what a killed worker left, known
-by the run's label or by the run's marker in its name. A watch is read by a thread; nothing else runs beside a step.
+by the run's label or by the run's marker in its name. A watch is read by a thread, and writers that write at once are
+threads; nothing else runs beside a step.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +34,7 @@ PROBED = frozenset({"metrics.read"})
 # Declared by whoever points the suite at the cluster: the Kubernetes API alone can neither show nor refute them.
 DECLARABLE = frozenset({"pods.run", "pods.real", "dns", "storage.provision", "lb.provision"}) | PROBED
 RUN_LABEL = "gherkube.dev/run"
+WRITERS = 10  # requests that are under way at the same time
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 # Cluster-scoped collections that scenarios make objects in; swept at the end of a run.
@@ -156,6 +159,10 @@ class KubeconfigDriver(Driver):
             check()
             time.sleep(min(0.25, max(0.0, deadline - time.monotonic())))
         check()
+
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        with ThreadPoolExecutor(min(len(calls), WRITERS)) as writers:
+            return [told.result() for told in [writers.submit(call) for call in calls]]
 
     def settle(self) -> None:
         time.sleep(0.3)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.steps import given, then, when
-from gherkube.steps.common import Table, body_of, check_fields, check_names
+from gherkube.steps.common import Table, body_of, check_fields, check_names, numbered
 from gherkube.values import ABSENT, cell_value, from_yaml, get, put, rows, show
 from gherkube.world import Misused, World, require
 
@@ -108,6 +108,17 @@ def create(world: World, ref: ObjectRef, docstring: str | None = None, datatable
     world.ask("POST", path, body=world.build(ref, docstring, datatable))
 
 
+@when('{n:Number} {kind:Kind} named "{first:Text}" to "{last:Text}" are created at once')
+@when('{n:Number} {kind:Kind} named "{first:Text}" to "{last:Text}" are created at once with:')
+def create_at_once(world: World, n: int, kind: str, first: str, last: str, datatable: Table | None = None) -> None:
+    """
+    When 20 Secrets named "s-01" to "s-20" are created at once     (by as many writers)
+    """
+    path = world.collection_path(world.kind(kind))
+    refs = [ObjectRef(kind, name) for name in numbered(n, first, last)]
+    world.ask_at_once([("POST", path, world.build(ref, None, datatable)) for ref in refs])
+
+
 @when("this {kind:Kind} is created:")
 def create_this(world: World, kind: str, docstring: str) -> None:
     """
@@ -157,6 +168,7 @@ def update_regardless(world: World, ref: ObjectRef, datatable: Table) -> None:
 
 
 @when("the {ref:Object} is deleted")
+@when("the {ref:Object} are deleted")
 @when("the {ref:Object} is deleted with:")
 def delete(world: World, ref: ObjectRef, datatable: Table | None = None) -> None:
     """
@@ -253,6 +265,18 @@ def is_accepted(world: World) -> None:
     Then the request is accepted
     """
     _ = world.accepted
+
+
+@then("exactly {n:Number} of the requests are accepted, and the others refused as {reason:Kind}")
+def so_many_are_accepted(world: World, n: int, reason: str) -> None:
+    """
+    Then exactly 5 of the requests are accepted, and the others refused as Forbidden
+    """
+    refusals = [answer for answer in world.answers if not answer.accepted]
+    accepted = len(world.answers) - len(refusals)
+    require(accepted == n, f"{accepted} of {len(world.answers)} requests were accepted, not {n}")
+    for answer in refusals:
+        require(answer.reason == reason, lambda a=answer: f"a request was {world.plain(str(a))}")  # type: ignore[misc]
 
 
 @then("the answer has:")

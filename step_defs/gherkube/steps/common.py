@@ -11,6 +11,8 @@ from gherkube.world import SOON, Misused, World, manifest_file, objects_of_table
 
 Table = list[list[str]]
 
+PATIENCE = 30.0  # seconds that what a scenario presumes may take
+
 
 @given("{a:Article} {ref:Object}")
 @given("{a:Article} {ref:Object} with:")
@@ -41,12 +43,7 @@ def there_are_many(world: World, n: int, kind: str, first: str, last: str) -> No
     """
     Given 25 ConfigMaps named "item-01" to "item-25"
     """
-    stem, digits = first.rstrip("0123456789"), len(first) - len(first.rstrip("0123456789"))
-    start = int(first[len(stem) :] or "0")
-    names = [f"{stem}{number:0{digits}}" for number in range(start, start + n)]
-    if names[-1] != last:
-        raise Misused(f'{n} names from "{first}" end at "{names[-1]}", not at "{last}"')
-    for name in names:
+    for name in numbered(n, first, last):
         ref = ObjectRef(kind, name)
         world.create(ref, world.build(ref))
 
@@ -74,6 +71,7 @@ def somebody_has_changed(world: World, ref: ObjectRef, datatable: Table) -> None
         world.do("PUT", world.path(ref), f"changing {ref}", body=world.outgoing(body))
 
     world.driver.eventually(change, SOON)
+    world.await_force(ref)
 
 
 @given("somebody has deleted the {ref:Object}")
@@ -106,6 +104,16 @@ def remember_collection_version(world: World, all: Collection, called: str) -> N
     Given the version of all ConfigMaps is called "start"
     """
     world.versions[called] = world.listing(all)["metadata"]["resourceVersion"]
+
+
+@given("the {ref:Object} has come to have:")
+def has_come_to_have(world: World, ref: ObjectRef, datatable: Table) -> None:
+    """
+    Given the PersistentVolumeClaim "data" has come to have:
+      | field        | value |
+      | status.phase | Bound |
+    """
+    world.driver.eventually(lambda: check_fields(str(ref), world.read(ref), datatable), PATIENCE)
 
 
 @given("{time:Duration} have passed")
@@ -173,6 +181,54 @@ def there_is_none_within(world: World, time: float, ref: ObjectRef) -> None:
     world.driver.eventually(lambda: require(not world.exists(ref), f"there is a {ref}"), time)
 
 
+@then("for {time:Duration} there is no {ref:Object}")
+def there_is_none_for(world: World, time: float, ref: ObjectRef) -> None:
+    """
+    Then for 10 seconds there is no Endpoints "web"
+    """
+    world.driver.always(lambda: require(not world.exists(ref), f"there is a {ref}"), time)
+
+
+@then("within {time:Duration} there are no {all:Collection}")
+def there_are_none_within(world: World, time: float, all: Collection) -> None:
+    """
+    Then within 30 seconds there are no EndpointSlices
+    """
+    world.driver.eventually(lambda: there_are_none(world, all), time)
+
+
+@then("for {time:Duration} there are no {all:Collection}")
+def there_are_none_for(world: World, time: float, all: Collection) -> None:
+    """
+    Then for 10 seconds there are no EndpointSlices
+    """
+    world.driver.always(lambda: there_are_none(world, all), time)
+
+
+@then("within {time:Duration} there are {n:Number} {all:Collection}")
+def there_are_number_within(world: World, time: float, n: int, all: Collection) -> None:
+    """
+    Then within 30 seconds there are 3 Pods labelled "app=web"
+    """
+    world.driver.eventually(lambda: there_are_number(world, n, all), time)
+
+
+@then('within {time:Duration} an Event about the {ref:Object} tells "{reason:Text}"')
+def event_tells(world: World, time: float, ref: ObjectRef, reason: str) -> None:
+    """
+    Then within 30 seconds an Event about the Service "web" tells "EnsuredLoadBalancer"
+    """
+
+    def check() -> None:
+        about = Collection(
+            "Event", ref.namespace, None, f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
+        )
+        reasons = {get(event, "reason") for event in world.listing(about)["items"]}
+        require(reason in reasons, lambda: f"the Events about {ref} tell: {', '.join(sorted(reasons)) or 'nothing'}")
+
+    world.driver.eventually(check, time)
+
+
 @then("the only {all:Collection} are {names:Names}")
 def the_only_are(world: World, all: Collection, names: list[str]) -> None:
     """
@@ -187,6 +243,15 @@ def there_are_none(world: World, all: Collection) -> None:
     Then there are no ConfigMaps labelled "app=web"
     """
     check_names(all.kind, [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]], [])
+
+
+@then("there are {n:Number} {all:Collection}")
+def there_are_number(world: World, n: int, all: Collection) -> None:
+    """
+    Then there are 5 Pods labelled "app=web"
+    """
+    names = [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]]
+    require(len(names) == n, f"there are {len(names)} {all.kind}, not {n}: {show(names)}")
 
 
 @then('the {ref:Object} is still at version "{called:Text}"')
@@ -224,6 +289,16 @@ def check_fields(what: str, obj: Any, table: Table) -> None:
         if difference:
             wrong.append(f"{row['field']} {difference}")
     require(not wrong, lambda: f"{what}: " + "; ".join(wrong))
+
+
+def numbered(n: int, first: str, last: str) -> list[str]:
+    """The names from "item-01" to "item-25"."""
+    stem, digits = first.rstrip("0123456789"), len(first) - len(first.rstrip("0123456789"))
+    start = int(first[len(stem) :] or "0")
+    names = [f"{stem}{number:0{digits}}" for number in range(start, start + n)]
+    if names[-1] != last:
+        raise Misused(f'{n} names from "{first}" end at "{names[-1]}", not at "{last}"')
+    return names
 
 
 def check_names(what: str, actual: list[str], wanted: list[str]) -> None:
