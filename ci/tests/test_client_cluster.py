@@ -20,7 +20,7 @@ def config_map(name: str, **data: str) -> Object:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_controller_copies_what_it_sees_and_an_informer_ends_equal_to_the_server(seed: int) -> None:
-    cluster = Cluster(seed=seed)
+    cluster = Cluster(seed=seed, controllers=False)
     client = cluster.client("copier", "system:masters")
     informers = Informers(client, cluster.loop)
     maps = informers.of("configmaps")
@@ -69,7 +69,7 @@ def test_a_controller_copies_what_it_sees_and_an_informer_ends_equal_to_the_serv
 
 
 def test_informers_stay_in_step_through_timeouts_and_compaction() -> None:
-    cluster = Cluster()
+    cluster = Cluster(controllers=False)
     client = cluster.client("watcher", "system:masters")
     informers = Informers(client, cluster.loop)
     maps = informers.of("configmaps", "default")
@@ -85,7 +85,7 @@ def test_informers_stay_in_step_through_timeouts_and_compaction() -> None:
 
 
 def test_a_stale_write_is_a_conflict() -> None:
-    cluster = Cluster()
+    cluster = Cluster(controllers=False)
     client = cluster.client("writer", "system:masters")
     first = client.create("configmaps", config_map("m"))
     client.update("configmaps", {**first, "data": {"a": "1"}})
@@ -107,7 +107,7 @@ def test_a_stale_write_is_a_conflict() -> None:
 
 
 def test_leaders_are_elected_over_a_real_lease() -> None:
-    cluster, log = Cluster(), []
+    cluster, log = Cluster(controllers=False), []
     client = cluster.client("elector", "system:masters")
     electors = [
         LeaderElector(

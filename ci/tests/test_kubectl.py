@@ -75,7 +75,7 @@ class Kubectl:
 
 @pytest.fixture(scope="module")
 def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    with refkube_server("--memory") as server:
+    with refkube_server("--memory", "--controllers", "serviceaccount-controller") as server:
         yield Kubectl(server.kubeconfig, tmp_path_factory.mktemp("home"))
 
 

@@ -16,7 +16,7 @@ import typer
 from refkube.api.kinds import VERSION
 from refkube.apimachinery.errors import StatusError
 from refkube.apiserver.authentication import ADMIN
-from refkube.cluster import Cluster, StoreError, open_store
+from refkube.cluster import CONTROLLERS, Cluster, StoreError, open_store
 from refkube.controllers.common.context import Options
 from refkube.engine.clock import WallClock
 from refkube.serviceaccount.tokens import new_key
@@ -62,6 +62,10 @@ def serve(
     etcd: Annotated[str, typer.Option(metavar="URL", help="Keep objects in this etcd instead of in sqlite.")] = "",
     memory: Annotated[bool, typer.Option("--memory", help="Keep objects in memory only.")] = False,
     kubeconfig: Annotated[Path | None, typer.Option(help="Where to write the kubeconfig.")] = None,
+    nodes: Annotated[int, typer.Option(min=0, help="Nodes to run, named n1, n2 ...")] = 0,
+    controllers: Annotated[
+        str, typer.Option(metavar="NAMES", help="Controllers to run, separated by commas: * is all, empty is none.")
+    ] = "*",
     speed: Annotated[float, typer.Option(help="Seconds of the cluster's time that pass in one real second.")] = 1.0,
 ) -> None:
     """Serve the Kubernetes API over TLS until interrupted."""
@@ -75,12 +79,18 @@ def serve(
         _fail("--host must not be empty; 0.0.0.0 listens on every address")
     if not speed > 0:
         _fail(f"--speed must be positive, not {speed}")
+    chosen = list(CONTROLLERS) if controllers == "*" else [name for name in controllers.split(",") if name]
+    unknown = [name for name in chosen if name not in CONTROLLERS]
+    if unknown:
+        _fail(f"no such controller: {', '.join(unknown)}; there are {', '.join(CONTROLLERS)}")
     clock = WallClock(speed)
     try:
         held = credentials.prepare(data_dir, host, clock.now(), secrets.token_urlsafe(32), new_key())
         cluster = Cluster(
+            nodes,
             clock=clock,
             seed=None,
+            controllers=chosen,
             store=open_store("memory" if memory else etcd or data_dir),
             users={held.admin_token: ADMIN},
             signing_key=held.signing_key,

@@ -79,7 +79,7 @@ from refkube.store.observed import ObservedStore
 from refkube.store.sqlite import SqliteStore
 from refkube.volumes import PROVISIONERS, HostPath
 
-__all__ = ["ApiServer", "Cluster", "StoreError", "open_store"]
+__all__ = ["CONTROLLERS", "ApiServer", "Cluster", "StoreError", "open_store"]
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
