@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from ci.kill import Seen, Try, _miscounted, _out_of_order, _untrue  # noqa: E402
+from ci.kill import Seen, Try, _miscounted, _out_of_order, _untrue
 
 KEY = "kill-a/w0-0"
 CREATED, UPDATED = Try(False, "1", "acknowledged", 5), Try(False, "2", "acknowledged", 7)
