@@ -113,11 +113,12 @@ class Rollout:
         return self._resize(self._new, min(wanted(self.deployment), self._allowed_size(self._new)))
 
     def _allowed_size(self, new: Object | None) -> int:
-        """Of the new ReplicaSet, so that all together are no more than wanted and maxSurge."""
+        """Of the new ReplicaSet, so that all together are no more than wanted and maxSurge. Pods that are still to be
+        removed count: upstream looks at the specs alone, and for a moment there may be more."""
         target, size = wanted(self.deployment), wanted(new) if new is not None else 0
         if (self.deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
             return target
-        room = target + limits(self.deployment)[0] - self._total()
+        room = target + limits(self.deployment)[0] - sum(max(wanted(one), told(one, "replicas")) for one in self._all())
         return size + max(0, min(room, target - size))
 
     def _shrink(self) -> bool:
