@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from refkube.apimachinery import errors
 from refkube.apimachinery.meta import Object, condition_of, labels_of
 from refkube.controllers.common.hashing import content_hash
 from refkube.controllers.common.pod_control import slow_start
-from refkube.controllers.common.pods import DELETION_COST, first_to_go
+from refkube.controllers.common.pods import DELETION_COST, Tallies, Tally
 from refkube.controllers.common.rollout import fenceposts
 from refkube.engine.clock import NEW_YEAR_2026, rfc3339
 from workload_objects import SETS, Bench, pod, template, workload
@@ -30,9 +31,33 @@ def ranked(
 ) -> Object:
     made = pod("p", {}, **({"nodeName": node} if node else {}))
     conditions = [{"type": "Ready", "status": "True", "lastTransitionTime": rfc3339(NOW - ready)}] if ready else []
-    meta = {"name": uid, "uid": uid, "annotations": {DELETION_COST: cost}, "creationTimestamp": rfc3339(NOW - age)}
+    meta: Object = {
+        "name": uid,
+        "uid": uid,
+        "annotations": {DELETION_COST: cost},
+        "creationTimestamp": rfc3339(NOW - age),
+    }
+    meta["ownerReferences"] = [{"kind": "ReplicaSet", "uid": "owner", "controller": True}]
     told = [{"name": "c", "restartCount": restarts}]
     return {**made, "metadata": meta, "status": {"phase": phase, "conditions": conditions, "containerStatuses": told}}
+
+
+class Told:
+    """An informer that tells of given Pods."""
+
+    def __init__(self, pods: list[Object]):
+        self.pods = pods
+
+    def add_handler(self, added: Any, updated: Any, deleted: Any) -> None:
+        for one in self.pods:
+            added({**one, "status": {}})
+            updated(one, one)
+            added({**one, "metadata": {**one["metadata"], "uid": "gone"}})
+            deleted({**one, "metadata": {**one["metadata"], "uid": "gone"}})
+
+
+def tally_of(pods: list[Object]) -> Tally:
+    return Tallies(Told(pods), "ReplicaSet").of("owner")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,9 +78,14 @@ def ranked(
     ],
 )
 def test_the_least_useful_pod_goes_first(first: Object, second: Object) -> None:
-    crowd = [ranked(str(number), node="crowded") for number in range(3)]
+    crowd = tally_of([ranked(str(number), node="crowded") for number in range(3)]).on_nodes()
     for pods in ([first, second], [second, first]):
-        assert first_to_go(pods, 1, [*pods, *crowd], NOW) == [first]
+        pods = [{**one, "metadata": {**one["metadata"], "uid": one["metadata"]["uid"] + str(id(one))}} for one in pods]
+        tally = tally_of(pods)
+        (chosen,) = tally.first_to_go(1, tally.on_nodes() + crowd, NOW)
+        assert chosen["metadata"]["name"] == first["metadata"]["name"]
+        assert {**chosen, "metadata": first["metadata"]} == first
+        assert len(tally.first_to_go(2, tally.on_nodes() + crowd, NOW)) == 2
 
 
 @pytest.mark.parametrize(

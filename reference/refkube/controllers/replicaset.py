@@ -6,6 +6,7 @@ be deleted. Source: pkg/controller/replicaset.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from refkube.controllers.common.claims import Dependents
 from refkube.controllers.common.context import Context
 from refkube.controllers.common.membership import namespace_ends
 from refkube.controllers.common.pod_control import PodControl, pod_from_template, slow_start
-from refkube.controllers.common.pods import Tallies, Tally, first_to_go, is_active
+from refkube.controllers.common.pods import Tallies, Tally, is_active
 from refkube.engine.clock import rfc3339
 
 BURST = 500  # Pods made or removed by one reconcile
@@ -128,8 +129,8 @@ class ReplicaSetController:
         return failure
 
     def _delete(self, key: str, replica_set: Object, surplus: int) -> Failure:
-        pods = [pod for pod in self._pods.of(replica_set) if is_active(pod)]
-        chosen = first_to_go(pods, surplus, self._related(replica_set, pods), self._loop.now())
+        tally, now = self._tallies.of(uid_of(replica_set)), self._loop.now()
+        chosen = tally.first_to_go(surplus, self._on_nodes(replica_set, tally), now)
         self._expectations.expect_deletions(key, map(uid_of, chosen))
         failure: Failure = None
         for pod in chosen:
@@ -141,13 +142,12 @@ class ReplicaSetController:
                     failure = failure or exc
         return failure
 
-    def _related(self, replica_set: Object, own: list[Object]) -> list[Object]:
-        """The Pods of all ReplicaSets of the same Deployment."""
+    def _on_nodes(self, replica_set: Object, tally: Tally) -> Counter[str]:
+        """How many Pods are where, of all ReplicaSets of the same Deployment."""
         owner = controller_of(replica_set)
-        if owner is None:
-            return own
-        siblings = self._sets.indexed("controller", owner["uid"]).values()
-        return [pod for sibling in siblings for pod in self._pods.of(sibling)]
+        siblings = self._sets.indexed("controller", owner["uid"]).values() if owner is not None else ()
+        counts = (self._tallies.of(uid_of(one)).on_nodes() for one in siblings)
+        return sum(counts, Counter()) if siblings else tally.on_nodes()
 
     def _tell(self, key: str, replica_set: Object, tally: Tally, failure: Failure, reason: str) -> None:
         """Write the status if it changed; look again when a ready Pod becomes available."""

@@ -6,11 +6,10 @@ Facts: pkg/controller/controller_utils.go (ActivePodsWithRanks), pkg/api/v1/pod/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 from math import log2
 
-from refkube.apimachinery.meta import Object, annotations_of, condition_of, is_terminating
+from refkube.apimachinery.meta import Object, annotations_of, condition_of, is_terminating, labels_of
 from refkube.apimachinery.owners import controller_of
 from refkube.client.informer import Informer
 from refkube.engine.clock import parse_rfc3339
@@ -46,16 +45,21 @@ def unavailable_for(since: str | None, min_ready_seconds: int, now: float) -> fl
     return max(0.0, parse_rfc3339(since) + min_ready_seconds - now) if min_ready_seconds else 0.0
 
 
+Class = tuple[bool, int, bool, int]  # on a node? how far? ready? what does its deletion cost?
+Place = tuple[Class, str]  # and the name of its node
+
+
 class Tally:
     """The Pods of one controller, counted."""
 
-    __slots__ = ("active", "labels", "ready", "terminating")
+    __slots__ = ("active", "labels", "places", "ready", "terminating")
 
     def __init__(self) -> None:
         self.active = 0
         self.terminating = 0
         self.ready: Counter[str] = Counter()  # active ones, by the time since when
         self.labels: Counter[frozenset[tuple[str, str]]] = Counter()  # active ones
+        self.places: dict[Place, dict[str, _Member]] = {}  # active ones by uid
 
     def available(self, min_ready_seconds: int, now: float) -> tuple[int, float | None]:
         """How many are, and the seconds until one more may be."""
@@ -68,8 +72,28 @@ class Tally:
                 waits.append(wait)
         return number, min(waits, default=None)
 
+    def on_nodes(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for (_, node), pods in self.places.items():
+            counts[node] += len(pods)
+        return counts
 
-_Counted = tuple[str, bool, frozenset[tuple[str, str]], str | None]
+    def first_to_go(self, number: int, on_nodes: Counter[str], now: float) -> list[Object]:
+        """The least useful active Pods. `on_nodes` counts all that compete with them for nodes: one more on a node is
+        worth less. Only those between whom nothing else decides are ranked by their age."""
+        alike: dict[tuple[Class, int], list[_Member]] = {}
+        for (class_, node), pods in self.places.items():
+            alike.setdefault((class_, -on_nodes[node]), []).extend(pods.values())
+        chosen: list[_Member] = []
+        for rank in sorted(alike):
+            members, missing = alike[rank], number - len(chosen)
+            if missing < len(members):
+                members = sorted(members, key=cmp_to_key(partial(_compare, now=now)))[:missing]
+            chosen += members
+        return [member.pod for member in chosen]
+
+
+_Counted = tuple[str, Place | None, frozenset[tuple[str, str]], str | None]  # its owner; no place: it is terminating
 
 
 class Tallies:
@@ -85,31 +109,43 @@ class Tallies:
         return self._tallies.get(owner_uid) or Tally()
 
     def _put(self, pod: Object) -> None:
-        meta, counted = pod["metadata"], None
-        owner = controller_of(pod)
-        if owner is not None and owner["kind"] == self._kind and not is_terminal(pod):
-            labels = frozenset((meta.get("labels") or {}).items())
-            active = not is_terminating(pod)
-            counted = (owner["uid"], active, labels, ready_since(pod) if active else None)
-        before = self._counted.get(meta["uid"])
-        if counted == before:
-            return
-        if before is not None:
-            self._add(before, -1)
-            del self._counted[meta["uid"]]
-        if counted is not None:
-            self._add(counted, 1)
-            self._counted[meta["uid"]] = counted
+        uid = pod["metadata"]["uid"]
+        before, after = self._counted.get(uid), self._count_of(pod)
+        if before != after:
+            if before is not None:
+                self._drop(pod)
+            if after is not None:
+                self._counted[uid] = after
+                self._add(after, 1)
+        if after is not None and after[1] is not None:
+            self._tallies[after[0]].places.setdefault(after[1], {})[uid] = _Member(pod)
 
     def _drop(self, pod: Object) -> None:
-        before = self._counted.pop(pod["metadata"]["uid"], None)
-        if before is not None:
-            self._add(before, -1)
+        uid = pod["metadata"]["uid"]
+        before = self._counted.pop(uid, None)
+        if before is None:
+            return
+        places, place = self._tallies[before[0]].places, before[1]
+        if place is not None:
+            del places[place][uid]
+            if not places[place]:
+                del places[place]
+        self._add(before, -1)
+
+    def _count_of(self, pod: Object) -> _Counted | None:
+        owner = controller_of(pod)
+        if owner is None or owner["kind"] != self._kind or is_terminal(pod):
+            return None
+        if is_terminating(pod):
+            return owner["uid"], None, frozenset(), None
+        since, node = ready_since(pod), pod["spec"].get("nodeName", "")
+        class_ = (bool(node), _PHASES.get(phase_of(pod), 0), since is not None, _cost(pod))
+        return owner["uid"], (class_, node), frozenset(labels_of(pod).items()), since
 
     def _add(self, counted: _Counted, number: int) -> None:
-        owner, active, labels, since = counted
+        owner, place, labels, since = counted
         tally = self._tallies.setdefault(owner, Tally())
-        if not active:
+        if place is None:
             tally.terminating += number
         else:
             tally.active += number
@@ -126,45 +162,37 @@ def _count(counter: Counter, key: object, number: int) -> None:
         del counter[key]
 
 
-def first_to_go(pods: Sequence[Object], number: int, related: Iterable[Object], now: float) -> list[Object]:
-    """The least useful of these active Pods. `related` are all that compete with them for nodes: one more on a node
-    is worth less."""
-    if number >= len(pods):
-        return list(pods)
-    on_node = Counter(pod["spec"].get("nodeName", "") for pod in related if is_active(pod))
-    ranked = sorted((_Ranked(pod, on_node, now) for pod in pods), key=cmp_to_key(_compare))
-    return [entry.pod for entry in ranked[:number]]
+class _Member:
+    __slots__ = ("_age", "pod")
+
+    def __init__(self, pod: Object):
+        self.pod = pod
+        self._age: tuple[float | None, tuple[int, int], float] | None = None
+
+    @property
+    def age(self) -> tuple[float | None, tuple[int, int], float]:
+        """Since when it is ready, how often its containers were restarted, when it was made."""
+        if self._age is None:
+            since, created = ready_since(self.pod), parse_rfc3339(self.pod["metadata"]["creationTimestamp"])
+            restarts = _restarts(self.pod, "containers"), _restarts(self.pod, "initContainers")
+            self._age = parse_rfc3339(since) if since else None, restarts, created
+        return self._age
 
 
-class _Ranked:
-    __slots__ = ("class_", "created", "now", "pod", "ready", "restarts", "uid")
-
-    def __init__(self, pod: Object, on_node: Counter[str], now: float):
-        node, since = pod["spec"].get("nodeName", ""), ready_since(pod)
-        self.pod, self.now, self.uid = pod, now, pod["metadata"]["uid"]
-        self.class_ = (bool(node), _PHASES.get(phase_of(pod), 0), since is not None, _cost(pod), -on_node[node])
-        self.ready = parse_rfc3339(since) if since else None
-        self.restarts = _restarts(pod, "containers"), _restarts(pod, "initContainers")
-        self.created = parse_rfc3339(pod["metadata"]["creationTimestamp"])
-
-
-def _compare(a: _Ranked, b: _Ranked) -> int:
-    """Negative if `a` goes before `b`."""
-    if a.class_ != b.class_:
-        return -1 if a.class_ < b.class_ else 1
-    if a.ready != b.ready:
-        return _by_age(a, b, a.ready, b.ready)
-    if a.restarts != b.restarts:
-        return -1 if a.restarts > b.restarts else 1
-    return _by_age(a, b, a.created, b.created) if a.created != b.created else 0
-
-
-def _by_age(a: _Ranked, b: _Ranked, first: float | None, second: float | None) -> int:
-    """The younger goes first; ages of one power of two are alike, and chance, in the form of the uid, decides."""
-    if first is None or second is None:
-        return -1 if first is None else 1
-    difference = _magnitude(a.now - first) - _magnitude(b.now - second)
-    return difference or (-1 if a.uid < b.uid else 1)
+def _compare(a: _Member, b: _Member, now: float) -> int:
+    """Negative if `a` goes before `b`: the younger; ages of one power of two are alike, and chance, in the form of the
+    uid, decides."""
+    (ready, restarts, created), (other_ready, other_restarts, other_created) = a.age, b.age
+    if ready == other_ready:
+        if restarts != other_restarts:
+            return -1 if restarts > other_restarts else 1
+        ready, other_ready = created, other_created
+    if ready == other_ready:
+        return 0
+    if ready is None or other_ready is None:
+        return -1 if ready is None else 1
+    difference = _magnitude(now - ready) - _magnitude(now - other_ready)
+    return difference or (-1 if a.pod["metadata"]["uid"] < b.pod["metadata"]["uid"] else 1)
 
 
 def _magnitude(seconds: float) -> int:
