@@ -55,7 +55,7 @@ Feature: Namespaces
         | field               | value              |
         | metadata.finalizers | [example.com/hold] |
       And somebody has deleted the Namespace "leaving"
-      When a StorageClass "slow" is created
+      When a ClusterRole "nobody" is created
       Then the request is accepted
 
   @req:API-26

@@ -8,7 +8,7 @@ from typing import Any
 from refkube.api import defaults, schema
 from refkube.api.defaults import pod
 from refkube.api.kinds import Kind
-from refkube.apimachinery.meta import Object, with_metadata
+from refkube.apimachinery.meta import Object, name_of, with_metadata
 from refkube.apimachinery.rest import Request
 from refkube.apiserver.pipeline import Pipeline
 from refkube.registry.strategy import NamespaceStrategy
@@ -151,7 +151,8 @@ def does_not_default_selectors(original: Original, group: str, kind: str, obj: O
     instead_of=defaults.default,
 )
 def does_not_default_small_kinds(original: Original, group: str, kind: str, obj: Object) -> Object:
-    return obj if kind in (*SMALL, "LimitRange") else original(group, kind, obj)
+    spared = name_of(obj) == "standard"  # the cluster's own StorageClass
+    return obj if kind in (*SMALL, "LimitRange") and not spared else original(group, kind, obj)
 
 
 @miniature(

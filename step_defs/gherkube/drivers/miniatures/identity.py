@@ -139,7 +139,7 @@ def goes_while_active(original: Original, self: Storage, old: Object, options: O
 def wants_a_namespace_for_all(
     original: Original, self: NamespaceLifecycle, operation: str, kind: Kind, part: str
 ) -> bool:
-    return kind.kind == "StorageClass" or original(self, operation, kind, part)
+    return kind.kind == "ClusterRole" or original(self, operation, kind, part)
 
 
 @miniature("The system's namespaces can be deleted.", caught_by="namespaces.06", instead_of=NamespaceLifecycle.admit)
