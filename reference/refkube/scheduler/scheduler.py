@@ -95,9 +95,12 @@ class Scheduler:
                 continue
             try:
                 self._schedule(key, pod)
-            except (StatusError, OSError) as exc:
+            except Exception as exc:
                 _log.debug("%s: %s is tried again: %s", self.name, key, exc)
                 self._queue.retry(key)
+                if not isinstance(exc, StatusError | OSError):  # a mistake in the program, which must not stop it
+                    self._ready()
+                    self._loop.failed(exc, f"{self.name} {key}")
         self._ready()
 
     def _schedule(self, key: str, pod: Object) -> None:

@@ -38,14 +38,7 @@ PREFIX = "deployment.kubernetes.io/"
 REVISION, HISTORY = PREFIX + "revision", PREFIX + "revision-history"
 DESIRED, MOST = PREFIX + "desired-replicas", PREFIX + "max-replicas"
 HISTORY_LENGTH = 2000
-NOT_COPIED = {
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "deprecated.deployment.rollback.to",
-    REVISION,
-    HISTORY,
-    DESIRED,
-    MOST,
-}
+NOT_COPIED = {"kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST}
 
 
 class Rollout:
@@ -60,6 +53,7 @@ class Rollout:
         self._events = context.events
         self._now = context.loop.now()
         self._pods = pods
+        self._recreates = (deployment["spec"].get("strategy") or {}).get("type") == "Recreate"
         self._old = sorted(sets, key=_age)
         self._new = next((one for one in self._old if same_template(_template(one), _template(deployment))), None)
         if self._new is not None:
@@ -77,7 +71,7 @@ class Rollout:
             if deployment["spec"].get("paused"):
                 self._clean_up()
             self._tell(rolling=False)
-        elif (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
+        elif self._recreates:
             self._recreate()
         else:
             self._roll()
@@ -116,7 +110,7 @@ class Rollout:
         """Of the new ReplicaSet, so that all together are no more than wanted and maxSurge. Pods that are still to be
         removed count: upstream looks at the specs alone, and for a moment there may be more."""
         target, size = wanted(self.deployment), wanted(new) if new is not None else 0
-        if (self.deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
+        if self._recreates:
             return target
         room = target + limits(self.deployment)[0] - sum(max(wanted(one), told(one, "replicas")) for one in self._all())
         return size + max(0, min(room, target - size))
@@ -162,13 +156,10 @@ class Rollout:
         elif self._is_saturated():
             for replica_set in [one for one in self._old if wanted(one)]:
                 self._resize(replica_set, 0)
-        elif self._is_rolling():
+        elif not self._recreates:
             most = target + limits(self.deployment)[0] if target else 0
             for replica_set, size in proportions(active, target, most, told(self.deployment, "replicas")):
                 self._resize(replica_set, size)
-
-    def _is_rolling(self) -> bool:
-        return (self.deployment["spec"].get("strategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
 
     def _is_saturated(self) -> bool:
         new, target = self._new, wanted(self.deployment)
@@ -328,7 +319,7 @@ class Rollout:
             return
         before = self.deployment.get("status") or {}
         conditions = before.get("conditions") or ()
-        noted = progress.with_condition(conditions, PROGRESSING, status, reason, message, self._now)
+        noted = progress.with_condition(conditions, PROGRESSING, (status, reason, message), self._now)
         self.deployment = {**self.deployment, "status": {**before, "conditions": noted}}
 
     def _tell(self, rolling: bool = True) -> None:
@@ -376,7 +367,7 @@ def proportions(active: list[Object], target: int, most: int, present: int) -> l
     """New sizes of ReplicaSets that shall be `most` together, each by its share; what is left over by rounding goes to
     the largest. `present` Pods there were, where a ReplicaSet does not say what it was a part of."""
     add = most - sum(map(wanted, active))
-    ordered = sorted(active, key=lambda one: (-wanted(one), _age(one)) if add <= 0 else (-wanted(one), _youth(one)))
+    ordered = sorted(sorted(active, key=_age, reverse=add > 0), key=wanted, reverse=True)
     sizes, added = [], 0
     for replica_set in ordered:
         size, part = wanted(replica_set), 0
@@ -408,12 +399,6 @@ def _template(obj: Object) -> Object:
 def _age(obj: Object) -> tuple[str, str]:
     """Sorts the oldest first."""
     return obj["metadata"].get("creationTimestamp", ""), name_of(obj)
-
-
-def _youth(obj: Object) -> tuple[int, ...]:
-    """Sorts the youngest first; timestamps are compared as the digits they are."""
-    created, name = _age(obj)
-    return tuple(-ord(letter) for letter in created + name)
 
 
 def _revision(obj: Object) -> int:

@@ -40,26 +40,20 @@ def deadline_of(deployment: Object) -> int | None:
 
 
 def with_condition(
-    conditions: Sequence[Object], type: str, status: str, reason: str, message: str, now: float
+    conditions: Sequence[Object], type: str, why: tuple[str, str, str], now: float, renew: bool = False
 ) -> list[Object]:
-    """One that says the same for the same reason stays as it is."""
-    before = next((condition for condition in conditions if condition["type"] == type), None)
-    if before is not None and before["status"] == status and before.get("reason") == reason:
+    """`why` is status, reason and message. One that says the same for the same reason stays as it is, unless it is to
+    have a new time of update in any case."""
+    status, reason, message = why
+    before = next((condition for condition in conditions if condition["type"] == type), {})
+    same = before.get("status") == status
+    if same and before.get("reason") == reason and not renew:
         return list(conditions)
-    return renewed(conditions, type, status, reason, message, now)
-
-
-def renewed(
-    conditions: Sequence[Object], type: str, status: str, reason: str, message: str, now: float
-) -> list[Object]:
-    """The same with a new time of update in any case."""
-    before = next((condition for condition in conditions if condition["type"] == type), None)
-    since = before["lastTransitionTime"] if before is not None and before["status"] == status else rfc3339(now)
     condition = {
         "type": type,
         "status": status,
         "lastUpdateTime": rfc3339(now),
-        "lastTransitionTime": since,
+        "lastTransitionTime": before["lastTransitionTime"] if same else rfc3339(now),
         "reason": reason,
         "message": message,
     }
@@ -91,7 +85,7 @@ def status_of(deployment: Object, new: Object | None, old: Sequence[Object], now
     why = ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     if not enough:
         why = ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
-    status["conditions"] = with_condition(before.get("conditions") or (), AVAILABLE, *why, now)
+    status["conditions"] = with_condition(before.get("conditions") or (), AVAILABLE, why, now)
     return status
 
 
@@ -114,13 +108,13 @@ def with_progress(deployment: Object, status: Object, new: Object | None, now: f
     who = f'ReplicaSet "{name_of(new)}"' if new is not None else f'Deployment "{name_of(deployment)}"'
     if is_complete(deployment, status):
         why = ("True", NEW_SET_AVAILABLE, f"{who} has successfully progressed.")
-        conditions = with_condition(conditions, PROGRESSING, *why, now)
+        conditions = with_condition(conditions, PROGRESSING, why, now)
     elif _gets_on(deployment.get("status") or {}, status):
         why = ("True", "ReplicaSetUpdated", f"{who} is progressing.")
-        conditions = renewed(conditions, PROGRESSING, *why, now)
+        conditions = with_condition(conditions, PROGRESSING, why, now, renew=True)
     elif _has_timed_out(deployment, status, now):
         why = ("False", TIMED_OUT, f"{who} has timed out progressing.")
-        conditions = with_condition(conditions, PROGRESSING, *why, now)
+        conditions = with_condition(conditions, PROGRESSING, why, now)
     return {**status, "conditions": conditions}
 
 
@@ -130,7 +124,7 @@ def with_failure(status: Object, new: Object | None, old: Sequence[Object]) -> O
     for replica_set in [new, *old]:
         failure = condition_of(replica_set, REPLICA_FAILURE) if replica_set is not None else None
         if failure is not None:
-            return {**status, "conditions": [*conditions, _of_deployment(failure)]}
+            return {**status, "conditions": [*conditions, {**failure, "lastUpdateTime": failure["lastTransitionTime"]}]}
     return {**status, "conditions": conditions}
 
 
@@ -159,8 +153,3 @@ def _has_timed_out(deployment: Object, status: Object, now: float) -> bool:
     if current is None or deadline is None or current.get("reason") == NEW_SET_AVAILABLE:
         return False
     return current.get("reason") == TIMED_OUT or parse_rfc3339(current["lastUpdateTime"]) + deadline < now
-
-
-def _of_deployment(failure: Object) -> Object:
-    """A ReplicaSet's condition as one of its Deployment."""
-    return {**failure, "lastUpdateTime": failure["lastTransitionTime"]}
