@@ -18,7 +18,10 @@ from ci.server import refkube_server
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[client.ApiClient]:
-    with refkube_server("--memory", "--controllers", "serviceaccount-controller") as server, config.new_client_from_config(str(server.kubeconfig)) as api:
+    with (
+        refkube_server("--memory", "--controllers", "serviceaccount-controller") as server,
+        config.new_client_from_config(str(server.kubeconfig)) as api,
+    ):
         yield api
 
 

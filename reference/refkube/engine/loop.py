@@ -27,7 +27,6 @@ Callback = Callable[..., object]
 Call = tuple[Callback, tuple[Any, ...]]
 
 _TURN = 512  # calls between two looks at a real clock
-_LIVELOCK = 10_000_000  # calls in one virtual instant after which it will never be quiet
 _EARLY = 1 / 8  # of the reconciles run before the instant is quiet when a seed permutes
 
 
@@ -82,6 +81,7 @@ class Loop:
         self.random = random.Random(seed or 0)
         self.trace = Trace(clock.now)
         self.on_error = on_error
+        self.patience = 10_000_000  # calls in one virtual instant after which it will never be quiet
         self.poller: Poller = poller or _Waiter()
         self._chance = None if seed is None else random.Random(~seed)
         self._soon: deque[Call] = deque() if self._chance is None else _Permuted(self._chance)
@@ -145,9 +145,9 @@ class Loop:
         began, turns = self.now(), 0
         while not self._turn():
             turns += 1
-            if turns > _LIVELOCK // _TURN and self.now() == began:
+            if turns > self.patience // _TURN and self.now() == began:
                 busy = ", ".join(sorted({_name(call) for call, _ in [*self._soon, *self._idle]})[:5])
-                raise RuntimeError(f"this instant does not become quiet after {_LIVELOCK} calls; waiting: {busy}")
+                raise RuntimeError(f"this instant does not become quiet after {self.patience} calls; waiting: {busy}")
 
     def run_forever(self) -> None:
         """Until `stop`. A virtual clock is moved on as soon as an instant is quiet and no socket has work."""

@@ -17,6 +17,7 @@ from refkube.engine.clock import parse_rfc3339, rfc3339
 from refkube.engine.loop import Loop
 from refkube.kubelet.node_status import Machine, NodeStatus
 
+RESYNC = 10.0  # seconds: how often a status that somebody else overwrites is written again
 TERMINAL = ("Succeeded", "Failed")
 
 
@@ -31,6 +32,7 @@ class HollowKubelet:
         self._fallback = fallback_cidr
         self._addresses: dict[str, str] = {}  # Pod's uid -> its address
         self._free: list[str] = []
+        self._told: dict[str, tuple[Object, int]] = {}  # Pod's uid -> the status last written, and when
         self._next = 2
         self._pods = Informer(client, loop, "pods", field_selector=f"spec.nodeName={machine.name}")
         self._controller = self._new_controller()
@@ -59,6 +61,7 @@ class HollowKubelet:
         self._controller = self._new_controller()
 
     def _forget(self, pod: Object) -> None:
+        self._told.pop(pod["metadata"]["uid"], None)
         address = self._addresses.pop(pod["metadata"]["uid"], None)
         if address is not None:
             self._free.append(address)
@@ -74,8 +77,14 @@ class HollowKubelet:
         if status.get("phase") in TERMINAL:
             return
         wanted = self._ended(pod) or self._running(pod)
-        if wanted != status:
+        uid = pod["metadata"]["uid"]
+        if wanted == status:
+            self._told.pop(uid, None)
+        elif self._told.get(uid) == (wanted, int(self._loop.now() / RESYNC)):
+            self._controller.add_after(key, RESYNC)  # somebody insists on another status: no hot dispute about it
+        else:
             self._client.update_status("pods", {**pod, "status": wanted})
+            self._told[uid] = wanted, int(self._loop.now() / RESYNC)
 
     def _remove(self, pod: Object) -> None:
         try:
