@@ -111,9 +111,9 @@ def test_an_exception_goes_to_the_hook_where_there_is_one() -> None:
     assert [(name, what.rsplit(".", 1)[-1]) for name, what in told] == [("KeyError", "fail")]
 
 
-def test_an_instant_that_never_gets_quiet_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("refkube.engine.loop._LIVELOCK", 5000)
+def test_an_instant_that_never_gets_quiet_is_an_error() -> None:
     loop = virtual()
+    loop.patience = 5000
 
     def again() -> None:
         loop.call_soon(again)
