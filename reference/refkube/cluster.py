@@ -330,9 +330,9 @@ class Cluster:
             self.scheduler.start()
         if nodes:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
-        self.kubelets = [self._kubelet(number) for number in range(1, nodes + 1)]
-        for kubelet in self.kubelets:
-            kubelet.start()
+        self.kubelets: list[HollowKubelet] = []
+        for number in range(1, nodes + 1):
+            self.join(f"n{number}")
         self.loop.settle()
 
     def http(self, request: HttpRequest) -> HttpResponse:
@@ -350,11 +350,16 @@ class Cluster:
         made = {SIGN: self.apiserver.tokens.issue_legacy, PROVISIONERS: {HostPath.name: self.storage}}
         return replace(options, root_ca=root_ca, extra={**made, **options.extra})
 
-    def _kubelet(self, number: int) -> HollowKubelet:
-        machine = Machine(f"n{number}", str(ip_address("192.168.100.10") + number))
-        client = self.client(f"node:{machine.name}", "system:nodes")
+    def join(self, name: str) -> HollowKubelet:
+        """One more machine, whose kubelet starts at once."""
+        number = len(self.kubelets) + 1
+        machine = Machine(name, str(ip_address("192.168.100.10") + number))
+        client = self.client(f"node:{name}", "system:nodes")
         fallback = str(ip_network("10.128.0.0/9")[number * 256]) + "/24"
-        return HollowKubelet(client, self.loop, machine, fallback)
+        kubelet = HollowKubelet(client, self.loop, machine, fallback)
+        self.kubelets.append(kubelet)
+        kubelet.start()
+        return kubelet
 
     def stored(self, key: str) -> Object | None:
         """What an observed store holds under a key of its own ("/registry/pods/default/web")."""

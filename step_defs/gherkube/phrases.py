@@ -8,6 +8,9 @@
     {time:Duration}    40 seconds, 1 minute, 2 hours
     {n:Number}         12
     {a:Article}        a, an
+    {what:Allotted}    ClusterIP, node port, load balancer's address
+    {where:Backends}   Endpoints "web", slices of the Service "web"
+    {state:State}      active, ready, unready, terminating, unfinished
 
 Used by the step definitions, the world, and the linter.
 """
@@ -77,6 +80,29 @@ def _article(text: str) -> str:
     return text
 
 
+@with_pattern("ClusterIP|node port|load balancer's address")
+def _allotted(text: str) -> str:
+    return text
+
+
+class Backends(NamedTuple):
+    """The endpoints of a Service, as its Endpoints or its EndpointSlices list them."""
+
+    service: str
+    sliced: bool
+
+
+@with_pattern(r'Endpoints "[^"]*"|slices of the Service "[^"]*"')
+def _backends(text: str) -> Backends:
+    kind, name, _ = text.split('"')
+    return Backends(name, kind.startswith("slices"))
+
+
+@with_pattern("active|ready|unready|terminating|unfinished")
+def _state(text: str) -> str:
+    return text
+
+
 @with_pattern(rf'{_KIND}(?: in namespace "[^"]*"| in all namespaces)?(?: labelled "[^"]*")?(?: where "[^"]*")?')
 def _collection(text: str) -> Collection:
     match = _COLLECTION.fullmatch(text)
@@ -117,4 +143,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "Text": _text,
     "Number": _number,
     "Duration": duration,
+    "Allotted": _allotted,
+    "Backends": _backends,
+    "State": _state,
 }

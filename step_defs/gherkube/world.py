@@ -68,7 +68,7 @@ class World:
     def path(self, ref: ObjectRef, subresource: str = "", api_version: str = "") -> str:
         """The path of an object, or of its subresource: the one that the step names, or this one; in a version."""
         kind = kinds.named(ref.kind, api_version)
-        name = ref.name if kind.namespaced else self._cluster_name(kind, ref.name)
+        name = self.names.called.get(ref.name, ref.name) if kind.namespaced else self._cluster_name(kind, ref.name)
         return kind.path(self.names.namespace(ref.namespace), quote(name, safe=""), subresource or ref.subresource)
 
     def collection_path(self, kind: Kind, namespace: str = "") -> str:
@@ -312,6 +312,7 @@ class Watch:
         self._path = path
         self._options = dict(options)
         self._accept = world.accept
+        self.before: list[Object] = []  # what there was when it began, where it began with that
         self._past: list[Object] = []  # events of the streams before this one
         self._stream: Watching | None = None
         self.refusal: Answer | None = None

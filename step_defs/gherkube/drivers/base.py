@@ -189,6 +189,7 @@ class Names:
     marker: str = ""
     home: str = "home"
     given: dict[str, str] = field(default_factory=dict)  # plain name -> real name
+    called: dict[str, str] = field(default_factory=dict)  # what a scenario calls it -> name that the system made
 
     def namespace(self, plain: str) -> str:
         """The real namespace; "" is the scenario's own. A real name stays as it is."""
@@ -196,15 +197,21 @@ class Names:
 
     def cluster(self, plain: str) -> str:
         """The real name of a cluster-scoped object. A real name stays as it is."""
+        if plain in self.given:
+            return self.given[plain]
         if not self.marker or RESERVED.fullmatch(plain) or plain in self.given.values():
             return plain
-        if plain not in self.given:
-            self.given[plain] = f"{plain}{self.marker}-" if plain.endswith("-") else f"{plain}-{self.marker}"
+        self.given[plain] = f"{plain}{self.marker}-" if plain.endswith("-") else f"{plain}-{self.marker}"
         return self.given[plain]
+
+    def call(self, real: str, plain: str) -> None:
+        """Let features speak of what is there already, or was made by others, under a name of their own."""
+        if real != plain:
+            self.given[plain] = real
 
     def plain(self, value: T) -> T:
         """A value as features speak of it: every real name in it replaced by the plain one."""
-        real = {name: plain for plain, name in self.given.items()}
+        real = {name: plain for names in (self.given, self.called) for plain, name in names.items()}
         if self.home != "home":
             real[self.home] = "home"
         return _replaced(value, sorted(real.items(), key=lambda pair: -len(pair[0]))) if real else value
@@ -277,6 +284,18 @@ class Driver(ABC):
     def store_clients(self) -> set[str]:
         """The components that have asked the store for anything: "apiserver"; where the target has store.read."""
         raise NotImplementedError("store.read")
+
+    def silence(self, node: str) -> None:
+        """Let a node's kubelet stop, as if the node had lost its power; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
+    def resume(self, node: str) -> None:
+        """Let the kubelet of a node that fell silent start again; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
+    def join(self, node: str) -> None:
+        """Let one more node join, and go again with the scenario; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
 
     def implementation(self) -> dict[str, str]:
         """Who made the system: organization, project, version, url, language; what is not known is left out."""

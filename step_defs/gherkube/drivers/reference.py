@@ -15,22 +15,26 @@ from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 from refkube.apimachinery.rest import HttpRequest, Request
 from refkube.cluster import Cluster, open_store
+from refkube.kubelet.hollow import HollowKubelet
 
 from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Watching
+from gherkube.values import Misused
 
 T = TypeVar("T")
 
 HOME = "home"
 _STREAM = "gherkube.stream"
 RECORDED = 10_000  # requests that are remembered
+PATIENT_CALLS = 500_000  # in one instant: a scenario's cluster that wants more is in a circle
 PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
 
-PATIENT_CALLS = 500_000  # in one instant: a scenario's cluster that wants more is in a circle
 
 class ReferenceDriver(Driver):
     name = "reference"
     target = "reference"
-    declared = capabilities = frozenset({"time.skip", "audit.read", "store.read", "pods.run", "lb.provision"})
+    declared = capabilities = frozenset(
+        {"time.skip", "audit.read", "store.read", "pods.run", "nodes.fault", "storage.provision", "lb.provision"}
+    )
 
     def __init__(self, nodes: int = 3, seed: int = 0) -> None:
         super().__init__()
@@ -47,11 +51,11 @@ class ReferenceDriver(Driver):
         if self._cluster is None:
             self._cluster = Cluster(nodes=self._nodes, seed=self._seed, store=open_store("observed"))
             self._cluster.loop.trace.start(RECORDED)
+            self._cluster.loop.patience = PATIENT_CALLS
         return self._cluster
 
     def begin(self, scenario: str) -> Names:
         self._cluster = None
-            self._cluster.loop.patience = PATIENT_CALLS
         self.exchanges.clear()
         answer = self.api().call("POST", "/api/v1/namespaces", body={"metadata": {"name": HOME}})
         if not answer.accepted:
@@ -106,6 +110,21 @@ class ReferenceDriver(Driver):
 
     def store_clients(self) -> set[str]:
         return self.cluster.store_clients()
+
+    def silence(self, node: str) -> None:
+        self._kubelet(node).stop()
+
+    def resume(self, node: str) -> None:
+        self._kubelet(node).start()
+
+    def join(self, node: str) -> None:
+        self.cluster.join(node)
+
+    def _kubelet(self, node: str) -> HollowKubelet:
+        for kubelet in self.cluster.kubelets:
+            if kubelet.machine.name == node:
+                return kubelet
+        raise Misused(f'there is no node "{node}" with a kubelet')
 
     def implementation(self) -> dict[str, str]:
         told = {"organization": "gherkube", "project": "refkube", "language": "Python"}

@@ -31,9 +31,10 @@ def watch_from_now(world: World, all: Collection, datatable: Table | None = None
       | version | (none) |
     """
     told = {row[0] for row in datatable or ()}
-    version = None if "version" in told else world.listing(all)["metadata"]["resourceVersion"]
-    _start(world, all, version, datatable)
+    before = None if "version" in told else world.listing(all)
+    _start(world, all, before["metadata"]["resourceVersion"] if before else None, datatable)
     _must_have_begun(world)
+    _watch(world).before = before["items"] if before else []
 
 
 @given("{n:Number} watches of the {all:Collection}")

@@ -97,9 +97,7 @@ def drops_unknown_fields_in_silence(original: Original, *request: Any) -> None:
 
 
 @miniature("Strict validation refuses the keys of maps.", caught_by="decoding.09", instead_of=Pipeline._tell_unknown)
-def refuses_keys_of_maps(
-    original: Original, self: Pipeline, unknown: list[str], request: Request, *rest: Any
-) -> None:
+def refuses_keys_of_maps(original: Original, self: Pipeline, unknown: list[str], request: Request, *rest: Any) -> None:
     keys = (request.body.get("spec") or {}).get("selector") or ()
     original(self, [*unknown, *(f'unknown field "spec.selector.{key}"' for key in keys)], request, *rest)
 
