@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from gherkube.drivers.base import ADMIN, Answer, Api, Driver, Names, TargetError
 
 T = TypeVar("T")
 
+ACCOUNT_SECONDS = 60.0  # for the default account of a new namespace
 OPTIONS = ("context", "speed", "capabilities")
 PROBED = frozenset({"metrics.read"})
 # Declared by whoever points the suite at the cluster: the Kubernetes API alone can neither show nor refute them.
@@ -86,7 +88,22 @@ class KubeconfigDriver(Driver):
         answer = self.api().call("POST", "/api/v1/namespaces", body=body)
         if not answer.accepted:
             raise AssertionError(f"the scenario's namespace was {answer}")
+        if self._has_accounts:
+            self._await_account(home)
         return self._names
+
+    @cached_property
+    def _has_accounts(self) -> bool:
+        """True where somebody makes every namespace's default account: then Pods are refused before it is there."""
+        return self.api().call("GET", "/api/v1/namespaces/default/serviceaccounts/default").accepted
+
+    def _await_account(self, namespace: str) -> None:
+        def there() -> None:
+            answer = self.api().call("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
+            if not answer.accepted:
+                raise AssertionError(f"the account of the scenario's namespace was {answer}")
+
+        self.eventually(there, ACCOUNT_SECONDS)
 
     def end(self) -> None:
         if self._names is not None:
