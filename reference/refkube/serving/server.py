@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ def run(
                 stopping()
             else:
                 server.force_exit = True
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is cut off now, was asked to be
 
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop)
