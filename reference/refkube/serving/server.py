@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator

@@ -22,7 +22,18 @@ from pytest_bdd import parsers
 
 from gherkube.phrases import TYPES
 
-DOMAINS = ("common", "api", "errors", "patching", "watching", "discovery", "identity", "records")
+DOMAINS = (
+    "common",
+    "api",
+    "errors",
+    "patching",
+    "watching",
+    "discovery",
+    "identity",
+    "records",
+    "pods",
+    "services",
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +47,9 @@ _SHOWN = {
     "PatchFormat": "<patch format>",
     "Number": "<number>",
     "Duration": "<time>",
+    "Allotted": "<address or port>",
+    "Backends": "<endpoints>",
+    "State": "<state>",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.steps import given, then
 from gherkube.values import from_yaml, get, merge, mismatch, rows, show
-from gherkube.world import SOON, Misused, World, manifest_file, objects_of_table, require, set_fields
+from gherkube.world import SOON, Misused, World, objects_of_table, require, set_fields
 
 Table = list[list[str]]
 
@@ -46,16 +46,6 @@ def there_are_many(world: World, n: int, kind: str, first: str, last: str) -> No
     for name in numbered(n, first, last):
         ref = ObjectRef(kind, name)
         world.create(ref, world.build(ref))
-
-
-@given('the objects of the manifest "{name:Text}"')
-def there_is_a_manifest(world: World, name: str) -> None:
-    """
-    Given the objects of the manifest "web-app.yaml"
-    """
-    for obj in manifest_file(name):
-        ref = ObjectRef(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace", ""))
-        world.create(ref, world.outgoing(obj))
 
 
 @given("somebody has changed the {ref:Object}:")
@@ -211,22 +201,6 @@ def there_are_number_within(world: World, time: float, n: int, all: Collection) 
     Then within 30 seconds there are 3 Pods labelled "app=web"
     """
     world.driver.eventually(lambda: there_are_number(world, n, all), time)
-
-
-@then('within {time:Duration} an Event about the {ref:Object} tells "{reason:Text}"')
-def event_tells(world: World, time: float, ref: ObjectRef, reason: str) -> None:
-    """
-    Then within 30 seconds an Event about the Service "web" tells "EnsuredLoadBalancer"
-    """
-
-    def check() -> None:
-        about = Collection(
-            "Event", ref.namespace, None, f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
-        )
-        reasons = {get(event, "reason") for event in world.listing(about)["items"]}
-        require(reason in reasons, lambda: f"the Events about {ref} tell: {', '.join(sorted(reasons)) or 'nothing'}")
-
-    world.driver.eventually(check, time)
 
 
 @then("the only {all:Collection} are {names:Names}")
