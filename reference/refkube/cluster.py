@@ -6,6 +6,7 @@ component may know of others is what it gets as arguments.
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -61,6 +62,7 @@ from refkube.controllers.serviceaccounttoken import SIGN, TokensController
 from refkube.controllers.statefulset import StatefulSetController
 from refkube.controllers.tainteviction import TaintEvictionController
 from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
+from refkube.engine.frozen import freeze
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
 from refkube.kubelet.hollow import HollowKubelet
@@ -81,6 +83,7 @@ from refkube.volumes import PROVISIONERS, HostPath
 
 __all__ = ["CONTROLLERS", "ApiServer", "Cluster", "StoreError", "open_store"]
 
+FROZEN = "REFKUBE_FROZEN"  # the environment variable that proves that nobody changes what came from the store
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SYSTEM_PRIORITIES = (
@@ -401,7 +404,8 @@ def open_store(where: str | Path) -> Callable[[Loop], Store]:
 
     def opened(loop: Loop) -> Store:
         if where in ("memory", "observed"):
-            return (MemoryStore if where == "memory" else ObservedStore)(stamp, loop)
+            kept = frozen_stamp if os.environ.get(FROZEN) else stamp
+            return (MemoryStore if where == "memory" else ObservedStore)(kept, loop)
         if isinstance(where, str):
             from refkube.store.etcd import EtcdStore  # its libraries are an extra
 
@@ -409,6 +413,12 @@ def open_store(where: str | Path) -> Callable[[Loop], Store]:
         return SqliteStore(where, stamp=stamp, timers=loop)
 
     return opened
+
+
+def frozen_stamp(obj: Object, revision: int) -> Object:
+    """What is read from the store, so that whoever changes it fails on the spot."""
+    frozen: Object = freeze(stamp(obj, revision))
+    return frozen
 
 
 def _ensure(client: Client, resource: str, obj: Object) -> None:

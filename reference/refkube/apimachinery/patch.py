@@ -329,7 +329,9 @@ def _merge_field(
         return [item for item in here if item not in change]
     if "merge" not in child.patch_strategies:
         return change
-    types = {type(item) for item in [*here, *change]}
+    types = {
+        dict if isinstance(item, dict) else list if isinstance(item, list) else type(item) for item in [*here, *change]
+    }
     if len(types) > 1 or types & {list, type(None)}:
         raise Refused("list element types are not identical")
     if dict not in types:

@@ -406,7 +406,9 @@ class _Form:
 
     def encode(self, obj: Object) -> bytes:
         if self.yaml:
-            return yaml.dump(obj, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False).encode()
+            return yaml.dump(
+                orjson.loads(orjson.dumps(obj)), Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False
+            ).encode()
         return orjson.dumps(obj, option=orjson.OPT_INDENT_2 if self.pretty else None)
 
 
