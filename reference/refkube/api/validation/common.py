@@ -1,163 +1,32 @@
-"""What the validations of the kinds share: the frame of a kind's rules, checks of single values, names of resources.
+"""The formats of single values, which the tables of all kinds name, and the names of resources.
 
-A check of a part is a generator of field errors; `rules` makes a kind's entry in the table of such generators, with the
-metadata validated first, as upstream does. Facts: kubernetes/pkg/apis/core/validation and apis/core/helper.
+Facts: kubernetes/pkg/apis/core/validation, apis/core/helper, apimachinery/pkg/util/validation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from refkube.api.validation.objectmeta import (
-    IMMUTABLE,
-    NOT_NEGATIVE,
-    NameFn,
-    Rules,
-    name_is_dns_subdomain,
-    validate_object_meta,
-    validate_object_meta_update,
-)
+from refkube.api.validation.objectmeta import name_is_dns1035_label, name_is_dns_subdomain
+from refkube.api.validation.rules import NOT_NEGATIVE, tables, text, told
 from refkube.apimachinery import names
-from refkube.apimachinery.errors import FieldError, invalid, not_supported, required
-from refkube.apimachinery.meta import Object, metadata_of
+from refkube.apimachinery.errors import FieldError, invalid, required, too_long
+from refkube.apimachinery.meta import Object
 from refkube.apimachinery.quantity import parse as quantity
+from refkube.apimachinery.selectors import validate_label_selector
 
-Errors = Iterator[FieldError]
-NOTHING: Mapping[str, Any] = {}
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
-def rules(
-    check: Callable[[Object], Errors] | None = None,
-    update: Callable[[Object, Object], Errors] | None = None,
-    status: Callable[[Object, Object], Errors] | None = None,
-    *,
-    namespaced: bool = True,
-    name: NameFn = name_is_dns_subdomain,
-    recheck: bool = True,
-) -> Rules:
-    """A kind's rules: `check` on create and again on update (unless `recheck` is off), `update` and `status` on top."""
-
-    def on_create(obj: Object) -> list[FieldError]:
-        errors = validate_object_meta(metadata_of(obj), namespaced, name)
-        return errors + list(check(obj)) if check else errors
-
-    def on_update(new: Object, old: Object) -> list[FieldError]:
-        errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-        if update:
-            errors += update(new, old)
-        return errors + list(check(new)) if check and recheck else errors
-
-    def on_status(new: Object, old: Object) -> list[FieldError]:
-        errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-        return errors + list(status(new, old)) if status else errors
-
-    return Rules(on_create, on_update, on_status)
-
-
-def spec_of(obj: Object) -> Object:
-    return obj.get("spec") or {}
-
-
-def status_of(obj: Object) -> Object:
-    return obj.get("status") or {}
-
-
-def each(value: Any, path: str, *checks: Callable[[Any], Collection[str]]) -> Errors:
-    """One error for every message of every check."""
-    for check in checks:
-        for message in check(value):
-            yield invalid(path, value, message)
-
-
-def one_of(owner: Mapping[str, Any], key: str, path: str, allowed: Collection[str], must: bool = False) -> Errors:
-    value = owner.get(key)
-    if not value:
-        if must:
-            yield required(f"{path}{key}")
-    elif value not in allowed:
-        yield not_supported(f"{path}{key}", value, allowed)
-
-
-def non_negatives(owner: Mapping[str, Any], path: str, *keys: str) -> Errors:
-    for key in keys:
-        if (owner.get(key) or 0) < 0:
-            yield invalid(f"{path}.{key}", owner[key], NOT_NEGATIVE)
-
-
-def must_have(owner: Mapping[str, Any], path: str, *keys: str) -> Errors:
-    for key in keys:
-        if not owner.get(key):
-            yield required(f"{path}{key}")
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equal, where absent, null and empty are one: upstream's semantic equality."""
-    if a is b or a == b:
-        return True
-    if isinstance(a, dict) and isinstance(b, dict):
-        return all(same(a.get(key), b.get(key)) for key in a.keys() | b.keys())
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a in (None, {}, []) and b in (None, {}, [])
-
-
-def unchanged(new: Object, old: Object, path: str, *keys: str) -> Errors:
-    for key in keys:
-        if not same(new.get(key), old.get(key)):
-            yield invalid(f"{path}{key}", new.get(key), IMMUTABLE)
-
-
-@lru_cache(maxsize=16384)
-def is_ip(value: str) -> tuple[str, ...]:
+def is_ip(value: str) -> list[str]:
     """As `names.is_ip`, for fields that need not be canonical: all that Services, Endpoints and policies have."""
-    return tuple(names.is_ip(value, canonical=False))
+    return names.is_ip(value, canonical=False)
 
 
-@lru_cache(maxsize=4096)
-def is_cidr(value: str) -> tuple[str, ...]:
-    return tuple(names.is_cidr(value, canonical=False))
-
-
-def port_number_or_name(value: int | str, path: str) -> Errors:
-    yield from each(value, path, names.is_valid_port_num if isinstance(value, int) else names.is_valid_port_name)
-
-
-def domain_prefixed_path(value: str, path: str) -> Errors:
-    """As "example.com/name" (apimachinery/pkg/util/validation, IsDomainPrefixedPath)."""
-    domain, slash, rest = value.partition("/")
-    if not value:
-        yield required(path)
-    elif not slash or not domain or not rest:
-        yield invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
-    else:
-        yield from (invalid(path, domain, text) for text in names.is_dns1123_subdomain(domain))
-        if not re.fullmatch(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", rest):
-            yield invalid(path, rest, "must be a path of printable URL characters")
-
-
-def percentage(value: int | str | None) -> int:
-    """The number of an int-or-percent, 0 where it is neither."""
-    if isinstance(value, str):
-        return int(value[:-1]) if not names.is_percent(value) else 0
-    return value or 0
-
-
-def int_or_percent(owner: Mapping[str, Any], key: str, path: str, at_most_100: bool = True) -> Errors:
-    value = owner.get(key)
-    if isinstance(value, str):
-        yield from each(value, f"{path}.{key}", names.is_percent)
-        if at_most_100 and percentage(value) > 100:
-            yield invalid(f"{path}.{key}", value, "must not be greater than 100%")
-    else:
-        yield from non_negatives(owner, path, key)
-
-
-def special_ip_faults(value: str) -> list[str]:
+def special_ip(value: str) -> list[str]:
     """Why an address that is valid is none of an endpoint's or of an external IP's."""
     address = ip_address(value)
     packed = address.packed
@@ -170,6 +39,71 @@ def special_ip_faults(value: str) -> list[str]:
     )
     return [message for special, message in rules if special]
 
+
+LABEL = text(names.is_dns1123_label)
+LABEL_VALUE = text(names.is_label_value)
+SUBDOMAIN = text(name_is_dns_subdomain)
+PREFIX = text(lambda name: name_is_dns_subdomain(name, True))
+DNS1035_LABEL = text(name_is_dns1035_label)
+QUALIFIED = text(names.is_qualified_name)
+QUALIFIED_IN_LOWER = text(lambda name: names.is_qualified_name(name.lower()))
+PATH_SEGMENT = text(names.is_path_segment_name)
+CONFIG_KEY = text(names.is_config_map_key)
+ENV_NAME = text(names.is_relaxed_env_var_name)
+HEADER = text(names.is_http_header_name)
+IP = text(is_ip)
+CIDR = text(lambda cidr: names.is_cidr(cidr, canonical=False))
+ENDPOINT_IP = text(lambda ip: is_ip(ip) or special_ip(ip))
+NO_IP = text(lambda host: ["must be a DNS name, not an IP address"] if not is_ip(host) else [])
+HOST = text(lambda host: (names.is_wildcard_dns1123_subdomain if "*" in host else names.is_dns1123_subdomain)(host))
+PORT_NUMBER = text(names.is_valid_port_num)
+PORT_NAME = text(names.is_valid_port_name)
+PORT = text(lambda port: names.is_valid_port_num(port) if isinstance(port, int) else names.is_valid_port_name(port))
+USER_ID = text(names.is_valid_user_id)
+
+
+def SELECTOR(selector: Object | None, *_: Any) -> list[FieldError]:
+    return validate_label_selector(selector, "")
+
+
+def domain_prefixed_path(value: str, *_: Any) -> list[FieldError]:
+    """As "example.com/name" (apimachinery/pkg/util/validation, IsDomainPrefixedPath)."""
+    domain, slash, rest = value.partition("/")
+    if not value:
+        return [required("")]
+    if not slash or not domain or not rest:
+        return [invalid("", value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    errors = [invalid("", domain, message) for message in names.is_dns1123_subdomain(domain)]
+    unprintable = not re.fullmatch(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+", rest)
+    return errors + told((unprintable, invalid, "", rest, "must be a path of printable URL characters"))
+
+
+def driver_name(name: str, *_: Any) -> list[FieldError]:
+    """The name of a CSI driver, where there must be one."""
+    errors = told((not name, required, ""), (len(name) > 63, too_long, "", 63))
+    return errors + [invalid("", name, message) for message in names.is_dns1123_subdomain(name.lower())]
+
+
+def percentage(value: int | str | None) -> int:
+    """The number of an int-or-percent, 0 where it is neither."""
+    if isinstance(value, str):
+        return int(value[:-1]) if not names.is_percent(value) else 0
+    return value or 0
+
+
+def _int_or_percent(value: int | str) -> list[str]:
+    if isinstance(value, str):
+        return names.is_percent(value)
+    return [NOT_NEGATIVE] if value < 0 else []
+
+
+INT_OR_ANY_PERCENT = text(_int_or_percent)
+INT_OR_PERCENT = text(
+    lambda value: [
+        *_int_or_percent(value),
+        *(["must not be greater than 100%"] if isinstance(value, str) and percentage(value) > 100 else []),
+    ]
+)
 
 # Names of resources (apis/core/helper/helpers.go).
 _COMPUTE = {"cpu", "memory", "ephemeral-storage"}
@@ -199,32 +133,62 @@ def is_quota_resource(name: str) -> bool:
     return name in _QUOTA or name.startswith(("hugepages-", "requests.hugepages-"))
 
 
-def resource_name(name: str, path: str) -> Errors:
-    messages = names.is_qualified_name(name)
-    if messages:
-        yield from each(name, path, lambda _: messages)
-    elif "/" not in name and name != "storage" and not is_quota_resource(name):
-        yield invalid(path, name, "must be a standard resource type or fully qualified")
+def _resource(name: str) -> list[str]:
+    standard = "/" in name or name == "storage" or is_quota_resource(name)
+    return names.is_qualified_name(name) or (
+        [] if standard else ["must be a standard resource type or fully qualified"]
+    )
 
 
-def container_resource_name(name: str, path: str) -> Errors:
-    yield from resource_name(name, path)
+def _container_resource(name: str) -> list[str]:
     if "/" not in name:
-        if name not in _COMPUTE and not name.startswith("hugepages-"):
-            yield invalid(path, name, "must be a standard resource for containers")
-    elif not is_native_resource(name) and not is_extended_resource(name):
-        yield invalid(path, name, "doesn't follow extended resource name standard")
+        known = name in _COMPUTE or name.startswith("hugepages-")
+        return _resource(name) + ([] if known else ["must be a standard resource for containers"])
+    known = is_native_resource(name) or is_extended_resource(name)
+    return _resource(name) + ([] if known else ["doesn't follow extended resource name standard"])
 
 
-def resource_quantity(name: str, value: str | int | float, path: str) -> Errors:
-    """Not negative, and whole where the resource is counted in whole things."""
-    amount = quantity(value)
-    if amount.sign < 0:
-        yield invalid(path, str(amount), NOT_NEGATIVE)
-    if (name in _OBJECTS or is_extended_resource(name)) and amount.milli_value() % 1000:
-        yield invalid(path, value, "must be an integer")
+def _quota_resource(name: str) -> list[str]:
+    known = "/" in name or is_quota_resource(name)
+    return _resource(name) + ([] if known else ["must be a standard resource for quota"])
 
 
-def resource_list(resources: Mapping[str, Any] | None, path: str) -> Errors:
-    for name, value in (resources or NOTHING).items():
-        yield from resource_quantity(name, value, f"{path}[{name}]")
+RESOURCE = text(_resource)
+CONTAINER_RESOURCE = text(_container_resource)
+QUOTA_RESOURCE = text(_quota_resource)
+
+
+@lru_cache(maxsize=8192)
+def quantity_faults(value: str | int | float, name: str) -> list[FieldError]:
+    """Of the resource `name`: not negative, and whole where it is counted in whole things."""
+    amount, counted = quantity(value), name in _OBJECTS or is_extended_resource(name)
+    return told(
+        (amount.sign < 0, invalid, "", str(amount), NOT_NEGATIVE),
+        (counted and amount.milli_value() % 1000, invalid, "", value, "must be an integer"),
+    )
+
+
+def resource_quantity(value: str | int | float, name: str, *_: Any) -> list[FieldError]:
+    """As a table calls it for an entry of a map."""
+    return quantity_faults(value, name)
+
+
+def quantity_sign(value: Any) -> int:
+    return quantity(value).sign
+
+
+TABLES = tables("""
+Reference
+  kind, name            required PATH_SEGMENT
+
+IngressPoint
+  ip                    IP
+  ipMode                forbidden if not ip -- may not be specified when `ip` is not set
+  else ipMode           in Proxy VIP
+  hostname              SUBDOMAIN
+  hostname              NO_IP
+
+ReasonedReference
+  kind                  required PATH_SEGMENT -- kind is required
+  name                  required PATH_SEGMENT -- name is required
+""", globals())  # fmt: skip

@@ -1,67 +1,53 @@
 """Validation of what every object carries: its metadata, on creation and on update.
 
-Called by every kind's validation and, for kinds without rules of their own, by `refkube.api.validation` itself.
-Facts: apimachinery/pkg/api/validation/objectmeta.go, apis/meta/v1/validation, kubernetes/pkg/apis/core/validation.
-Labels and annotations are validated once per pair: most objects repeat those of their siblings.
+Called by `refkube.api.validation` for every kind. Labels and annotations are validated once per pair: most objects
+repeat those of their siblings. Facts: apimachinery/pkg/api/validation/objectmeta.go, apis/meta/v1/validation,
+kubernetes/pkg/apis/core/validation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
+from refkube.api.validation.rules import IMMUTABLE, NOT_NEGATIVE, Errors, below, tables
 from refkube.apimachinery import names
 from refkube.apimachinery.errors import FieldError, field_forbidden, invalid, required, too_long
-from refkube.apimachinery.meta import Object
 
-NameFn = Callable[[str, bool], list[str]]
+NameFn = Callable[[str, bool], Iterable[str]]
 """name, is it a prefix (generateName)? -> messages"""
-
-IMMUTABLE = "field is immutable"
-NOT_NEGATIVE = "must be greater than or equal to 0"
 ANNOTATIONS_LIMIT = 256 * 1024
 _UNCHANGEABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _UNSET: Mapping[str, object] = {"name": "", "namespace": "", "uid": ""}
 _STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 
-class Rules(NamedTuple):
-    """How one kind is validated. Each takes defaulted objects, `create` one, the others (new, old)."""
-
-    create: Callable[[Object], list[FieldError]]
-    update: Callable[[Object, Object], list[FieldError]]
-    status_update: Callable[[Object, Object], list[FieldError]] | None = None
-
-
-def validate_object_meta(
-    meta: Mapping[str, Any], namespaced: bool, name_fn: NameFn, path: str = "metadata"
-) -> list[FieldError]:
+def validate_object_meta(meta: Mapping[str, Any], namespaced: bool, name_fn: NameFn) -> list[FieldError]:
     """The metadata of an object to be created; names are generated already, name_fn says what a name may be."""
     errors: list[FieldError] = []
     name, prefix, namespace = meta.get("name"), meta.get("generateName"), meta.get("namespace")
     if prefix:
-        errors += [invalid(f"{path}.generateName", prefix, text) for text in name_fn(prefix, True)]
+        errors += [invalid("metadata.generateName", prefix, text) for text in name_fn(prefix, True)]
     if not name:
-        errors.append(required(f"{path}.name", "name or generateName is required"))
+        errors.append(required("metadata.name", "name or generateName is required"))
     else:
-        errors += [invalid(f"{path}.name", name, text) for text in name_fn(name, False)]
+        errors += [invalid("metadata.name", name, text) for text in name_fn(name, False)]
     if namespace and namespaced:
-        errors += [invalid(f"{path}.namespace", namespace, text) for text in names.is_dns1123_label(namespace)]
+        errors += [invalid("metadata.namespace", namespace, text) for text in names.is_dns1123_label(namespace)]
     elif namespace:
-        errors.append(field_forbidden(f"{path}.namespace", "not allowed on this type"))
+        errors.append(field_forbidden("metadata.namespace", "not allowed on this type"))
     elif namespaced:
-        errors.append(required(f"{path}.namespace"))
-    errors += non_negative(meta, "generation", path)
-    errors += _common(meta, path)
+        errors.append(required("metadata.namespace"))
+    errors += _negative_generation(meta)
+    if found := TABLES["Common"](meta):
+        errors += below("metadata", found)
     if "finalizers" in meta:
-        errors += _finalizers(meta["finalizers"], f"{path}.finalizers")
+        errors += _finalizers(meta["finalizers"])
     return errors
 
 
-def validate_object_meta_update(
-    new: Mapping[str, Any], old: Mapping[str, Any], path: str = "metadata"
-) -> list[FieldError]:
+def validate_object_meta_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     """The metadata of an update; what the server owns must be as it was."""
     errors: list[FieldError] = []
     finalizers = new.get("finalizers") or ()
@@ -70,52 +56,45 @@ def validate_object_meta_update(
         if added:
             shown = "[]string{" + ", ".join(f'"{name}"' for name in added) + "}"
             why = f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
-            errors.append(field_forbidden(f"{path}.finalizers", why))
+            errors.append(field_forbidden("metadata.finalizers", why))
     if not new.get("resourceVersion"):
-        errors.append(invalid(f"{path}.resourceVersion", "", "must be specified for an update"))
-    errors += non_negative(new, "generation", path)
-    if new.get("generation", 0) < old.get("generation", 0):
-        errors.append(invalid(f"{path}.generation", new.get("generation", 0), "must not be decremented"))
+        errors.append(invalid("metadata.resourceVersion", "", "must be specified for an update"))
+    errors += _negative_generation(new)
+    generation = new.get("generation", 0)
+    if generation < old.get("generation", 0):
+        errors.append(invalid("metadata.generation", generation, "must not be decremented"))
     for key in _UNCHANGEABLE:
         if new.get(key) != old.get(key) and (new.get(key) or old.get(key)):
-            errors.append(invalid(f"{path}.{key}", new.get(key, _UNSET.get(key)), IMMUTABLE))
-    errors += _common(new, path)
-    errors += _unqualified_finalizers(finalizers, f"{path}.finalizers")
-    return errors
+            errors.append(invalid(f"metadata.{key}", new.get(key, _UNSET.get(key)), IMMUTABLE))
+    if found := TABLES["Common"](new):
+        errors += below("metadata", found)
+    return [*errors, *_unqualified(finalizers)] if finalizers else errors
 
 
-def _common(meta: Mapping[str, Any], path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if "labels" in meta:
-        errors += validate_labels(meta["labels"], f"{path}.labels")
-    if "annotations" in meta:
-        errors += validate_annotations(meta["annotations"], f"{path}.annotations")
-    if "ownerReferences" in meta:
-        errors += _owner_references(meta["ownerReferences"], f"{path}.ownerReferences")
-    for index, entry in enumerate(meta.get("managedFields", ())):
-        errors += _managed_fields(entry, f"{path}.managedFields[{index}]")
-    return errors
+def _negative_generation(meta: Mapping[str, Any]) -> Iterable[FieldError]:
+    generation = meta.get("generation", 0)
+    return [invalid("metadata.generation", generation, NOT_NEGATIVE)] if generation < 0 else ()
 
 
-def validate_labels(labels: Mapping[str, str], path: str) -> list[FieldError]:
+def validate_labels(labels: Mapping[str, str], *_: Any) -> list[FieldError]:
     """Labels, also a nodeSelector or a Service's selector. Every error points at the map, as upstream's do."""
-    return [invalid(path, bad, text) for pair in labels.items() for bad, text in _label_faults(*pair)]
+    return [error for pair in labels.items() if (found := _label_faults(*pair)) for error in found]
 
 
 @lru_cache(maxsize=4096)
-def _label_faults(key: str, value: str) -> tuple[tuple[str, str], ...]:
-    faults = [(key, text) for text in names.is_qualified_name(key)]
-    return tuple(faults + [(value, text) for text in names.is_label_value(value)])
+def _label_faults(key: str, value: str) -> tuple[FieldError, ...]:
+    faults = [invalid("", key, text) for text in names.is_qualified_name(key)]
+    return (*faults, *(invalid("", value, text) for text in names.is_label_value(value)))
 
 
-def validate_annotations(annotations: Mapping[str, str], path: str) -> list[FieldError]:
-    errors = [invalid(path, key, text) for key in annotations for text in _annotation_faults(key)]
+def validate_annotations(annotations: Mapping[str, str], *_: Any) -> list[FieldError]:
+    errors = [invalid("", key, text) for key in annotations for text in _annotation_faults(key)]
     size = sum(len(key) + len(value) for key, value in annotations.items())
     # Only what comes near the limit is worth counting in bytes; a character has at most four.
     if size * 4 > ANNOTATIONS_LIMIT:
         size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
         if size > ANNOTATIONS_LIMIT:
-            errors.append(too_long(path, ANNOTATIONS_LIMIT))
+            errors.append(too_long("", ANNOTATIONS_LIMIT))
     return errors
 
 
@@ -124,75 +103,44 @@ def _annotation_faults(key: str) -> tuple[str, ...]:
     return tuple(names.is_qualified_name(key.lower()))
 
 
-def _owner_references(references: Iterable[Object], path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    controller = ""
-    for reference in references:
-        api_version, kind, name = (reference.get(key, "") for key in ("apiVersion", "kind", "name"))
-        if not api_version or api_version.endswith("/"):
-            errors.append(invalid(f"{path}.apiVersion", api_version, "version must not be empty"))
-        for key in ("kind", "name", "uid"):
-            if not reference.get(key):
-                errors.append(invalid(f"{path}.{key}", "", "must not be empty"))
-        if (api_version, kind) == ("v1", "Event"):
-            errors.append(invalid(path, reference, "/v1, Kind=Event is disallowed from being an owner"))
-        if reference.get("controller"):
-            if controller:
-                why = (
-                    'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {kind}/{name}"
-                )
-                errors.append(invalid(path, list(references), why))
-            controller = controller or f"{kind}/{name}"
-    return errors
+def _one_controller(references: list[Mapping[str, Any]], *_: Any) -> Errors:
+    first, *more = [f"{r.get('kind', '')}/{r.get('name', '')}" for r in references if r.get("controller")] or [""]
+    why = 'Only one reference can have Controller set to true. Found "true" in references for'
+    yield from (invalid("", references, f"{why} {first} and {other}") for other in more)
 
 
-def _finalizers(finalizers: Iterable[str], path: str) -> list[FieldError]:
-    errors = [invalid(path, name, text) for name in finalizers for text in names.is_qualified_name(name)]
+def _finalizers(finalizers: Iterable[str]) -> Errors:
+    for name in finalizers:
+        yield from (invalid("metadata.finalizers", name, text) for text in names.is_qualified_name(name))
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         both = "finalizer orphan and foregroundDeletion cannot be both set"
-        errors.append(invalid(path, list(finalizers), both))
-    return errors + _unqualified_finalizers(finalizers, path)
+        yield invalid("metadata.finalizers", list(finalizers), both)
+    yield from _unqualified(finalizers)
 
 
-def _unqualified_finalizers(finalizers: Iterable[str], path: str) -> list[FieldError]:
+def _unqualified(finalizers: Iterable[str]) -> Errors:
+    for index, name in enumerate(finalizers):
+        yield from below(f"metadata.finalizers[{index}]", standard_or_qualified(name))
+
+
+def standard_or_qualified(name: str, *_: Any) -> Iterable[FieldError]:
+    """A finalizer's name, once it is a qualified one."""
     why = "name is neither a standard finalizer name nor is it fully qualified"
-    return [
-        invalid(f"{path}[{index}]", name, why)
-        for index, name in enumerate(finalizers)
-        if "/" not in name and name not in _STANDARD_FINALIZERS
-    ]
+    return [invalid("", name, why)] if "/" not in name and name not in _STANDARD_FINALIZERS else ()
 
 
-def _managed_fields(entry: Object, path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if entry.get("operation") not in ("Apply", "Update"):
-        errors.append(invalid(f"{path}.operation", entry.get("operation", ""), "must be `Apply` or `Update`"))
-    if entry.get("fieldsType", "FieldsV1") not in ("FieldsV1", ""):
-        errors.append(invalid(f"{path}.fieldsType", entry["fieldsType"], "must be `FieldsV1`"))
-    errors += validate_field_manager(entry.get("manager", ""), f"{path}.manager")
-    if len(entry.get("subresource", "")) > 256:
-        errors.append(too_long(f"{path}.subresource", 256))
-    return errors
-
-
-def validate_field_manager(manager: str, path: str) -> list[FieldError]:
-    errors = [too_long(path, 128)] if len(manager.encode()) > 128 else []
+def _manager(manager: str, *_: Any) -> list[FieldError]:
+    errors = [too_long("", 128)] if len(manager.encode()) > 128 else []
     for position, character in enumerate(manager):
         if not character.isprintable():
             shown = f"U+{ord(character):04X}"
-            errors.append(invalid(path, manager, f"invalid character {shown} (at position {position})"))
+            errors.append(invalid("", manager, f"invalid character {shown} (at position {position})"))
     return errors
 
 
-def non_negative(owner: Mapping[str, Any], key: str, path: str) -> list[FieldError]:
-    """The numeric field `key` of `owner`, where it is set, must not be below zero."""
-    value = owner.get(key)
-    return [invalid(f"{path}.{key}", value, NOT_NEGATIVE)] if value and value < 0 else []
-
-
-def validate_immutable(new: object, old: object, path: str) -> list[FieldError]:
-    return [] if new == old else [invalid(path, new, IMMUTABLE)]
+def _mask(prefix: str) -> str:
+    """A generateName may end in a dash, as something follows it."""
+    return prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
 
 
 def name_is_dns_subdomain(name: str, prefix: bool = False) -> list[str]:
@@ -208,11 +156,23 @@ def name_is_dns1035_label(name: str, prefix: bool = False) -> list[str]:
 
 
 def name_is_path_segment(name: str, prefix: bool = False) -> list[str]:
-    if not prefix and name in (".", ".."):
-        return [f"may not be '{name}'"]
-    return [f"may not contain '{part}'" for part in "/%" if part in name]
+    return [text for text in names.is_path_segment_name(name) if not prefix or "contain" in text]
 
 
-def _mask(prefix: str) -> str:
-    """A generateName may end in a dash, as something follows it."""
-    return prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+TABLES = tables(r"""
+Common
+  labels                validate_labels
+  annotations           validate_annotations
+  # Upstream tells no index.
+  ownerReferences[.]
+    apiVersion          default "" invalid if not v or v.endswith("/") -- version must not be empty
+    kind, name, uid     default "" invalid "" if not v -- must not be empty
+    .                   invalid if apiVersion == "v1" and kind == "Event" \
+                        -- /v1, Kind=Event is disallowed from being an owner
+  ownerReferences       one_controller
+  managedFields[]
+    operation           default "" invalid if v not in ("Apply", "Update") -- must be `Apply` or `Update`
+    fieldsType          invalid if v != "FieldsV1" -- must be `FieldsV1`
+    manager             manager
+    subresource         chars 256
+""", globals())  # fmt: skip

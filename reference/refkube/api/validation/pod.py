@@ -8,29 +8,16 @@ theirs. A spec is validated once: Pods of one template share it, so results are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 
 from refkube.api.resources import is_sidecar, quality_of_service
-from refkube.api.validation.common import NOTHING, Errors, each, same, spec_of, status_of
-from refkube.api.validation.objectmeta import (
-    Rules,
-    name_is_dns_subdomain,
-    validate_annotations,
-    validate_immutable,
-    validate_labels,
-    validate_object_meta,
-    validate_object_meta_update,
-)
-from refkube.api.validation.podspec import (
-    MAX_INT32,
-    containers_of,
-    trimmed_image,
-    validate_pod_spec,
-)
+from refkube.api.validation import common, objectmeta, podspec
+from refkube.api.validation.objectmeta import validate_object_meta, validate_object_meta_update
+from refkube.api.validation.podspec import MAX_INT32, containers_of, validate_pod_spec
+from refkube.api.validation.rules import NOTHING, Errors, below, rules, same, spec_of, status_of, tables, told
 from refkube.api.validation.volumes import validate_made_claims
-from refkube.apimachinery import names
-from refkube.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid, required
+from refkube.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid
 from refkube.apimachinery.meta import Object, annotations_of, metadata_of, name_of
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -45,76 +32,60 @@ _KEPT_SPECS = 4096
 # Fields whose false or zero means unset; elsewhere it is a value of its own.
 _PLAIN = frozenset({"hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly", "hostPort", "lun"})
 
-_seen: dict[tuple[int, str], tuple[Object, tuple[FieldError, ...]]] = {}
+_seen: dict[tuple[int, bool], tuple[Object, list[FieldError]]] = {}
 
 
-def validate_pod(pod: Object) -> list[FieldError]:
-    """A Pod to be created."""
-    errors = _validate_whole(pod)
-    spec = spec_of(pod)
-    if spec.get("ephemeralContainers"):
-        errors.append(field_forbidden("spec.ephemeralContainers", "cannot be set on create"))
-    if spec.get("nodeName") and spec.get("schedulingGates"):
-        errors.append(field_forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
-    return errors
-
-
-def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
+def _pod_update(new: Object, old: Object, *_: object) -> Errors:
     """A Pod's update through its main resource: metadata, images and little else."""
-    errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-    errors += _validate_whole(new)
-    errors += _annotation_updates(new, old)
+    yield from _metadata_and_whole(new)
+    yield from _annotation_updates(new, old)
     to, since = spec_of(new), spec_of(old)
     if to is since:
-        return errors
+        return
     for key in ("containers", "initContainers"):
         if len(to.get(key) or ()) != len(since.get(key) or ()):
-            return [*errors, field_forbidden(f"spec.{key}", "pod updates may not add or remove containers")]
-    errors += _deadline_update(to.get("activeDeadlineSeconds"), since.get("activeDeadlineSeconds"))
-    errors += _only_added_tolerations(to.get("tolerations") or (), since.get("tolerations") or ())
-    errors += _only_removed_gates(to.get("schedulingGates") or (), since.get("schedulingGates") or ())
+            yield field_forbidden(f"spec.{key}", _SAME_NUMBER)
+            return
+    yield from _pod_changes(to, since)
     if since.get("schedulingGates"):
-        errors += _tightened(to, since)
+        yield from _tightened(to, since)
     changed = _changed(_as_before(to, since), since)
     if changed:
         shown = "\n".join(f"  {key}: {since.get(key)!r} -> {to.get(key)!r}" for key in changed)
-        why = f"pod updates may not change fields other than {UPDATABLE}\n{shown}"
-        errors.append(field_forbidden("spec", why))
-    return errors
+        yield field_forbidden("spec", f"pod updates may not change fields other than {UPDATABLE}\n{shown}")
 
 
-def validate_pod_status_update(new: Object, old: Object) -> list[FieldError]:
+def _pod_status(new: Object, old: Object, *_: object) -> Errors:
     """A Pod's status as its kubelet, the scheduler or a controller writes it."""
-    errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-    errors += _annotation_updates(new, old)
     status, before, spec = status_of(new), status_of(old), spec_of(old)
     for index, condition in enumerate(status.get("conditions", ())):
         kind = condition.get("type", "")
         if kind not in ("PodScheduled", "Ready", "Initialized"):
-            errors += each(kind, f"metadata.conditions[{index}].Type", names.is_qualified_name)
+            yield from below(f"metadata.conditions[{index}].Type", common.QUALIFIED(kind))
     if spec_of(new).get("nodeName") != spec.get("nodeName"):
-        errors.append(field_forbidden("status.nodeName", "may not be changed directly"))
+        yield field_forbidden("status.nodeName", "may not be changed directly")
     nominated = status.get("nominatedNodeName")
     if nominated and nominated != before.get("nominatedNodeName"):
-        errors += each(nominated, "status.nominatedNodeName", name_is_dns_subdomain)
-    errors += validate_immutable(status.get("qosClass"), before.get("qosClass"), "status.qosClass")
-    for key, policy in (
-        ("containerStatuses", spec.get("restartPolicy")),
-        ("initContainerStatuses", spec.get("restartPolicy")),
+        yield from below("status.nominatedNodeName", common.SUBDOMAIN(nominated))
+    if status.get("qosClass") != before.get("qosClass"):
+        yield invalid("status.qosClass", status.get("qosClass"), "field is immutable")
+    policy = spec.get("restartPolicy")
+    for key, ends in (
+        ("containerStatuses", policy),
+        ("initContainerStatuses", policy),
         ("ephemeralContainerStatuses", "Never"),
     ):
-        errors += _state_transitions(status.get(key, ()), before.get(key, ()), f"status.{key}", policy, spec)
+        yield from _state_transitions(status.get(key, ()), before.get(key, ()), f"status.{key}", ends, spec)
     claims = {claim.get("name") for claim in spec_of(new).get("resourceClaims", ())}
     for index, claim in enumerate(status.get("resourceClaimStatuses", ())):
         if claim.get("name") not in claims:
             why = "must match the name of an entry in `spec.resourceClaims`"
-            errors.append(invalid(f"status.resourceClaimStatuses[{index}].name", claim.get("name", ""), why))
-    errors += _addresses(status.get("podIPs", ()), "status.podIPs")
+            yield invalid(f"status.resourceClaimStatuses[{index}].name", claim.get("name", ""), why)
+    yield from _addresses(status.get("podIPs", ()), "status.podIPs")
     hosts = status.get("hostIPs", ())
     if hosts and hosts[0].get("ip") != status.get("hostIP"):
-        errors.append(invalid("status.hostIPs[0].ip", hosts[0].get("ip", ""), "must be equal to `hostIP`"))
-    errors += _addresses(hosts, "status.hostIPs")
-    return errors
+        yield invalid("status.hostIPs[0].ip", hosts[0].get("ip", ""), "must be equal to `hostIP`")
+    yield from _addresses(hosts, "status.hostIPs")
 
 
 def validate_pod_ephemeral_containers_update(new: Object, old: Object) -> list[FieldError]:
@@ -122,29 +93,27 @@ def validate_pod_ephemeral_containers_update(new: Object, old: Object) -> list[F
     if MIRROR in annotations_of(old):
         return [field_forbidden("", "static pods do not support ephemeral containers")]
     errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-    errors += _validate_whole(new)
-    errors += _annotation_updates(new, old)
+    errors += chain(_metadata_and_whole(new), _annotation_updates(new, old))
     now = {container.get("name"): container for container in spec_of(new).get("ephemeralContainers", ())}
     for container in spec_of(old).get("ephemeralContainers", ()):
         name = container.get("name")
-        if name not in now:
-            why = f'existing ephemeral containers "{name}" may not be removed\n'
-            errors.append(field_forbidden("spec.ephemeralContainers", why))
-        elif not same(now[name], container):
-            why = f'existing ephemeral containers "{name}" may not be changed\n'
+        if not same(now.get(name), container):
+            why = f'existing ephemeral containers "{name}" may not be {"changed" if name in now else "removed"}\n'
             errors.append(field_forbidden("spec.ephemeralContainers", why))
     return errors
 
 
 def validate_pod_resize(new: Object, old: Object) -> list[FieldError]:
     """The subresource `resize`: cpu and memory of containers and sidecars, and of the Pod as a whole."""
-    if MIRROR in annotations_of(old):
-        return [field_forbidden("", "static pods cannot be resized")]
     to, since = spec_of(new), spec_of(old)
-    if (since.get("os") or NOTHING).get("name") == "windows":
-        return [field_forbidden("", "windows pods cannot be resized")]
+    for unfit, which in (
+        (MIRROR in annotations_of(old), "static"),
+        ((since.get("os") or NOTHING).get("name") == "windows", "windows"),
+    ):
+        if unfit:
+            return [field_forbidden("", f"{which} pods cannot be resized")]
     errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-    errors += _validate_whole(new)
+    errors += _metadata_and_whole(new)
     if quality_of_service(to) != quality_of_service(since):
         shown = status_of(new).get("qosClass", "")
         errors.append(invalid("spec", shown, "Pod QOS Class may not change as a result of resizing"))
@@ -156,141 +125,127 @@ def validate_pod_resize(new: Object, old: Object) -> list[FieldError]:
     ):
         parts, before = to.get(key) or [], since.get(key) or []
         if len(parts) != len(before):
-            return [*errors, field_forbidden(f"spec.{key}", "pod updates may not add or remove containers")]
+            return [*errors, field_forbidden(f"spec.{key}", _SAME_NUMBER)]
         for index, (part, was) in enumerate(zip(parts, before, strict=True)):
             if key == "containers" or is_sidecar(was):
                 where = f"spec.{key}[{index}].resources"
                 pairs.append((part.get("resources") or {}, was.get("resources") or {}, where))
-                part = _unsized(part)
-                was = _unsized(was)
+                part, was = _unsized(part), _unsized(was)
             if not same(part, was):
                 errors.append(field_forbidden("spec", refusal))
         munged[key] = before
     for wanted, had, path in pairs:
-        errors += _not_removed(wanted, had, path)
+        for side in ("requests", "limits"):
+            if (had.get(side) or NOTHING).keys() - (wanted.get(side) or NOTHING).keys():
+                errors.append(field_forbidden(f"{path}.{side}", f"resource {side} cannot be removed"))
     munged["resources"] = since.get("resources")
-    if not same(_unsized({"resources": to.get("resources")}), _unsized({"resources": since.get("resources")})) or (
-        _changed(munged, since) and not errors
-    ):
+    rest, was = (_unsized({"resources": spec.get("resources")}) for spec in (to, since))
+    if not same(rest, was) or (_changed(munged, since) and not errors):
         errors.append(field_forbidden("spec", "only cpu and memory resources are mutable"))
     return errors
 
 
-def validate_pod_template(template: Object) -> list[FieldError]:
-    """A PodTemplate, the kind, to be created."""
-    errors = validate_object_meta(metadata_of(template), True, name_is_dns_subdomain)
-    return errors + validate_pod_template_spec(template.get("template") or {}, "template")
-
-
-def validate_pod_template_update(new: Object, old: Object) -> list[FieldError]:
-    errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
-    return errors + validate_pod_template_spec(new.get("template") or {}, "template")
-
-
 def validate_pod_template_spec(template: Object, path: str) -> list[FieldError]:
     """A Pod template inside another object, at `path` ("spec.template"). Names in its metadata do not matter."""
-    meta = metadata_of(template)
-    errors = validate_labels(meta.get("labels") or NOTHING, f"{path}.labels")
-    annotations = meta.get("annotations") or NOTHING
-    errors += validate_annotations(annotations, f"{path}.annotations")
-    spec = spec_of(template)
-    errors += _annotations(annotations, spec, f"{path}.annotations")
-    errors += _spec_errors(spec, f"{path}.spec")
+    return [*below(path, pod_template(template))]
+
+
+def pod_template(template: Object, *_: object) -> list[FieldError]:
+    """The same as a check of a field, also of one that is not there."""
+    meta, spec = metadata_of(template), spec_of(template)
+    errors = below(".labels", objectmeta.validate_labels(meta["labels"])) if meta.get("labels") else []
+    errors += (
+        below(".annotations", objectmeta.validate_annotations(meta["annotations"])) if meta.get("annotations") else ()
+    )
+    errors += below(".annotations", _annotations(meta["annotations"], spec)) if meta.get("annotations") else ()
+    errors += below(".spec", _spec_errors(spec))
     if spec.get("ephemeralContainers"):
         why = "ephemeral containers not allowed in pod template"
-        errors.append(field_forbidden(f"{path}.spec.ephemeralContainers", why))
+        errors.append(field_forbidden(".spec.ephemeralContainers", why))
     return errors
 
 
-def _validate_whole(pod: Object) -> list[FieldError]:
+def _metadata_and_whole(pod: Object) -> Iterable[FieldError]:
+    return chain(validate_object_meta(metadata_of(pod), True, objectmeta.name_is_dns_subdomain), _whole(pod))
+
+
+def _whole(pod: Object, *_: object) -> Errors:
     meta, spec = metadata_of(pod), spec_of(pod)
-    errors = validate_object_meta(meta, True, name_is_dns_subdomain)
     if "annotations" in meta:
-        errors += _annotations(meta["annotations"], spec, "metadata.annotations")
-    errors += _spec_errors(spec, "spec", in_pod=True)
+        yield from below("metadata.annotations", _annotations(meta["annotations"], spec))
+    if found := _spec_errors(spec, in_pod=True):
+        yield from below("spec", found)
     if name_of(pod):
-        errors += validate_made_claims(spec.get("volumes", ()), name_of(pod), "spec.volumes")
-    return errors
+        yield from validate_made_claims(spec.get("volumes", ()), name_of(pod), "spec.volumes")
 
 
-def _spec_errors(spec: Object, path: str, in_pod: bool = False) -> tuple[FieldError, ...]:
+def _spec_errors(spec: Object, in_pod: bool = False) -> list[FieldError]:
     """The spec's errors, from the last time if it is the very same object."""
-    key = (id(spec), path)
-    known = _seen.get(key)
+    known = _seen.get((id(spec), in_pod))
     if known and known[0] is spec:
         return known[1]
-    errors = validate_pod_spec(spec, path)
+    errors = validate_pod_spec(spec)
     if in_pod:
-        errors += _only_in_pods(spec)
+        errors += TABLES["OnlyInPods"](spec, NOTHING, spec)
     if len(_seen) >= _KEPT_SPECS:
         _seen.clear()
-    _seen[key] = (spec, tuple(errors))
-    return _seen[key][1]
+    _seen[id(spec), in_pod] = (spec, errors)
+    return errors
 
 
-def _only_in_pods(spec: Object) -> Errors:
-    """What templates may still leave open."""
-    for volume_index, volume in enumerate(spec.get("volumes", ())):
-        if "image" in volume and not volume["image"].get("reference"):
-            yield required(f"spec.volumes[{volume_index}].image.reference")
-        for index, source in enumerate((volume.get("projected") or NOTHING).get("sources", ())):
-            if "serviceAccountToken" in source and not spec.get("serviceAccountName"):
-                where = f"spec.volumes[{volume_index}].projected.sources[{index}].serviceAccountToken"
-                yield field_forbidden(where, "must not be specified when serviceAccountName is not set")
-    for container, path in containers_of(spec, "spec"):
-        if ".ephemeral" not in path:
-            yield from trimmed_image(container, path)
-        for index, port in enumerate(container.get("ports", ()) if spec.get("hostNetwork") else ()):
-            if not port.get("hostPort") and path.startswith("spec.containers"):
-                why = "must match `containerPort` when `hostNetwork` is true"
-                yield invalid(f"{path}.ports[{index}].hostPort", 0, why)
-
-
-def _annotations(annotations: Mapping[str, str], spec: Object, path: str) -> Errors:
-    if MIRROR in annotations and not spec.get("nodeName"):
-        why = "must set spec.nodeName if mirror pod annotation is set"
-        yield invalid(f"{path}[{MIRROR}]", annotations[MIRROR], why)
-    cost = annotations.get(DELETION_COST, "0")
-    if not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", cost) or not -MAX_INT32 - 1 <= int(cost) <= MAX_INT32:
-        yield invalid(f"{path}[{DELETION_COST}]", cost, "must be a 32bit integer")
+def _annotations(annotations: Mapping[str, str], spec: Object) -> Errors:
+    cost, names = (
+        annotations.get(DELETION_COST, "0"),
+        {container.get("name") for container, _ in containers_of(spec, "")},
+    )
+    whole = re.fullmatch(r"0|-?[1-9][0-9]{0,9}", cost) and -MAX_INT32 - 1 <= int(cost) <= MAX_INT32
+    unbound, why = not spec.get("nodeName"), "must set spec.nodeName if mirror pod annotation is set"
+    yield from told(
+        (MIRROR in annotations and unbound, invalid, f"[{MIRROR}]", annotations.get(MIRROR), why),
+        (not whole, invalid, f"[{DELETION_COST}]", cost, "must be a 32bit integer"),
+    )
     for key, profile in annotations.items():
         if key.startswith(APPARMOR):
             name = key.removeprefix(APPARMOR)
-            if all(container.get("name") != name for container, _ in containers_of(spec, "")):
-                yield invalid(f"{path}[{key}]", name, "container not found")
-            if profile not in ("", "runtime/default", "unconfined") and not profile.startswith("localhost/"):
-                yield invalid(f"{path}[{key}]", profile, f'invalid AppArmor profile name: "{profile}"')
+            known = profile in ("", "runtime/default", "unconfined") or profile.startswith("localhost/")
+            yield from told(
+                (name not in names, invalid, f"[{key}]", name, "container not found"),
+                (not known, invalid, f"[{key}]", profile, f'invalid AppArmor profile name: "{profile}"'),
+            )
 
 
-def _annotation_updates(new: Object, old: Object) -> Errors:
-    now, before, path = annotations_of(new), annotations_of(old), "metadata.annotations"
-    if now is before:
-        return
-    for key in (*before, *(key for key in now if key not in before)):
+def _annotation_updates(new: Object, old: Object, *_: object) -> Errors:
+    now, before = annotations_of(new), annotations_of(old)
+    for key in () if now is before else (*before, *(key for key in now if key not in before)):
         if now.get(key) != before.get(key) and (key == MIRROR or key.startswith(APPARMOR)):
             what = "mirror pod annotation" if key == MIRROR else "AppArmor annotations"
             verb = "remove or update" if key in before else "add"
-            yield field_forbidden(f"{path}[{key}]", f"may not {verb} {what}")
+            yield field_forbidden(f"metadata.annotations[{key}]", f"may not {verb} {what}")
 
 
-def _deadline_update(now: int | None, before: int | None) -> Errors:
-    path = "spec.activeDeadlineSeconds"
-    if now is None and before is not None:
-        yield invalid(path, None, "must not update from a positive integer to nil value")
-    elif now is not None and before is not None and now > before:
-        yield invalid(path, now, "must be less than or equal to previous value")
-
-
-def _only_added_tolerations(now: Iterable[Object], before: Iterable[Object]) -> Errors:
-    kept = [{**toleration, "tolerationSeconds": None} for toleration in now]
-    if any({**toleration, "tolerationSeconds": None} not in kept for toleration in before):
-        why = "existing toleration can not be modified except its tolerationSeconds"
-        yield field_forbidden("spec.tolerations", why)
-
-
-def _only_removed_gates(now: Iterable[Object], before: Iterable[Object]) -> Errors:
-    known = {gate.get("name") for gate in before}
-    for index, gate in enumerate(now):
+def _pod_changes(to: Object, since: Object) -> Errors:
+    path, now, before = (
+        "spec.activeDeadlineSeconds",
+        to.get("activeDeadlineSeconds"),
+        since.get("activeDeadlineSeconds"),
+    )
+    later = now is not None and before is not None and now > before
+    kept = [{**toleration, "tolerationSeconds": None} for toleration in to.get("tolerations") or ()]
+    had = [{**toleration, "tolerationSeconds": None} for toleration in since.get("tolerations") or ()]
+    why = "existing toleration can not be modified except its tolerationSeconds"
+    yield from told(
+        (
+            now is None and before is not None,
+            invalid,
+            path,
+            None,
+            "must not update from a positive integer to nil value",
+        ),
+        (later, invalid, path, now, "must be less than or equal to previous value"),
+        (any(one not in kept for one in had), field_forbidden, "spec.tolerations", why),
+    )
+    known = {gate.get("name") for gate in since.get("schedulingGates") or ()}
+    for index, gate in enumerate(to.get("schedulingGates") or ()):
         if gate.get("name") not in known:
             why = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
             yield field_forbidden(f"spec.schedulingGates[{index}].name", why)
@@ -374,11 +329,11 @@ def _state_transitions(
             yield field_forbidden(f"{path}[{index}].state", "may not be transitioned to non-terminated state")
 
 
-def _addresses(listed: list[Object], path: str) -> Errors:
+def _addresses(listed: Collection[Object], path: str) -> Errors:
     seen: list[str] = []
     for index, item in enumerate(listed):
         address = item.get("ip", "")
-        yield from each(address, f"{path}[{index}]", lambda text: names.is_ip(text, canonical=False))
+        yield from (invalid(f"{path}[{index}]", address, message) for message in common.is_ip(address))
         if address in seen:
             yield duplicate(f"{path}[{index}]", item)
         seen.append(address)
@@ -388,22 +343,44 @@ def _addresses(listed: list[Object], path: str) -> Errors:
 
 def _unsized(container: Object) -> Object:
     """Without its cpu and memory, and without what says how to resize."""
-    resources: dict[str, Any] = {}
-    for side, listed in (container.get("resources") or NOTHING).items():
-        kept = listed
-        if side != "claims":
-            kept = {name: amount for name, amount in (listed or NOTHING).items() if name not in ("cpu", "memory")}
-        resources[side] = kept
+    resources = {
+        side: given if side == "claims" else {k: v for k, v in (given or NOTHING).items() if k not in ("cpu", "memory")}
+        for side, given in (container.get("resources") or NOTHING).items()
+    }
     return {**container, "resources": resources, "resizePolicy": None}
 
 
-def _not_removed(wanted: Object, had: Object, path: str) -> Errors:
-    for side in ("requests", "limits"):
-        if (had.get(side) or NOTHING).keys() - (wanted.get(side) or NOTHING).keys():
-            yield field_forbidden(f"{path}.{side}", f"resource {side} cannot be removed")
+_SAME_NUMBER = "pod updates may not add or remove containers"
+TABLES = tables(r"""
+OnlyInPods
+  volumes[]
+    image               given
+      reference         required
+    projected.sources[]
+      serviceAccountToken  given forbidden if not s.get("serviceAccountName") \
+                        -- must not be specified when serviceAccountName is not set
+  initContainers[]
+    image               trimmed
+  containers[]
+    image               trimmed
+    ports[]
+      hostPort          default 0 invalid if not v and s.get("hostNetwork") \
+                        -- must match `containerPort` when `hostNetwork` is true
 
+/Pod create
+  .                     whole
+  spec.ephemeralContainers  forbidden -- cannot be set on create
+  spec.nodeName         forbidden if spec.schedulingGates \
+                        -- cannot be set until all schedulingGates have been cleared
 
-RULES: dict[tuple[str, str], Rules] = {
-    ("", "Pod"): Rules(validate_pod, validate_pod_update, validate_pod_status_update),
-    ("", "PodTemplate"): Rules(validate_pod_template, validate_pod_template_update),
-}
+/Pod update
+  .                     pod_update
+
+/Pod status
+  .                     annotation_updates
+  .                     pod_status
+
+/PodTemplate
+  template              default NOTHING pod_template
+""", globals(), vars(podspec))  # fmt: skip
+RULES = rules(TABLES)

@@ -1,70 +1,35 @@
 """Validation of what a Pod runs: its spec, wherever it stands (a Pod, a template).
 
-Called by `validation.pod` and, through it, for every kind with a Pod template. The main function walks a table of
-fields; each check is a generator of field errors and builds a path only where something is found or nested.
-Facts: kubernetes/pkg/apis/core/validation/validation.go, ValidatePodSpec and what it calls, with the features that are
-on in the release. Left out: what only Windows nodes look at (user names, host process containers), PodCertificates.
+Called by `validation.pod` and, through it, for every kind with a Pod template; the tables are at the end. Left out:
+what only Windows nodes look at (user names, host process containers). Facts: kubernetes' pkg/apis/core/validation,
+ValidatePodSpec and what it calls, with the features that are on in the release.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from refkube.api.resources import aggregate, is_sidecar, supported_for_pods
-from refkube.api.validation.common import (
-    NOTHING,
-    PROTOCOLS,
-    Errors,
-    container_resource_name,
-    each,
-    must_have,
-    one_of,
-    overcommit_allowed,
-    quantity,
-    resource_name,
-    resource_quantity,
-)
-from refkube.api.validation.objectmeta import NOT_NEGATIVE, name_is_dns_label, name_is_dns_subdomain, validate_labels
-from refkube.api.validation.volumes import (
-    descending_path,
-    local_path,
-    no_backsteps,
-    validate_field_ref,
-    validate_resource_field_ref,
-    validate_volumes,
-)
-from refkube.apimachinery import names
-from refkube.apimachinery.errors import (
-    FieldError,
-    duplicate,
-    field_forbidden,
-    field_not_found,
-    invalid,
-    not_supported,
-    required,
-    too_long,
-    too_many,
-)
+from refkube.api.validation import common, objectmeta, volumes
+from refkube.api.validation.common import CONTAINER_RESOURCE, QUALIFIED, overcommit_allowed, quantity
+from refkube.api.validation.rules import NOTHING, Check, Errors, below, first_told, tables, text, told
+from refkube.apimachinery import errors, names
+from refkube.apimachinery.errors import FieldError, duplicate, field_forbidden, field_not_found, invalid, required
 from refkube.apimachinery.meta import Object
-from refkube.apimachinery.selectors import validate_label_selector
 
 MAX_INT32 = 2**31 - 1
-PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-RESTART_POLICIES = ("Always", "OnFailure", "Never")
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-ENV_FIELD_PATHS = (
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
-    "status.hostIPs", "status.podIP", "status.podIPs",
+_ENV_FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
 )  # fmt: skip
-EPHEMERAL_FORBIDDEN = (
+_EPHEMERAL_FORBIDDEN = (
     "ports", "resources", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "restartPolicy",
     "restartPolicyRules", "resizePolicy",
 )  # fmt: skip
-_PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _NOT_WINDOWS = (
     "appArmorProfile", "capabilities", "fsGroup", "fsGroupChangePolicy", "seLinuxOptions", "seLinuxChangePolicy",
     "seccompProfile", "sysctls", "runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy",
@@ -73,58 +38,19 @@ _NOT_WINDOWS = (
 _SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 
 
-# The names that most objects repeat; nobody changes the lists.
-_label_faults = lru_cache(maxsize=2048)(names.is_dns1123_label)
-_subdomain_faults = lru_cache(maxsize=2048)(names.is_dns1123_subdomain)
-_key_faults = lru_cache(maxsize=2048)(names.is_qualified_name)
-_port_name_faults = lru_cache(maxsize=2048)(names.is_valid_port_name)
-_port_faults = lru_cache(maxsize=2048)(
-    lambda port: names.is_valid_port_num(port) if isinstance(port, int) else names.is_valid_port_name(port)
-)
-_env_name_faults = lru_cache(maxsize=4096)(names.is_relaxed_env_var_name)
-
-
 class Context(NamedTuple):
-    """What a container's check must know of its Pod."""
+    """What the checks of containers must know of their Pod: their scope."""
 
+    spec: Object
     volumes: Mapping[str, Object]
-    claims: Collection[str]
-    restart_policy: str
-    host_users: bool
-    grace_period: int | None
 
 
-def validate_pod_spec(spec: Object, path: str) -> list[FieldError]:
+def validate_pod_spec(spec: Object) -> list[FieldError]:
     """A PodSpec with its defaults. What depends on more than the spec is `validation.pod`'s."""
-    errors: list[FieldError] = []
-    if spec.get("terminationGracePeriodSeconds") is None:
-        errors.append(required(f"{path}.terminationGracePeriodSeconds"))
-    volumes, faults = validate_volumes(spec.get("volumes", ()), f"{path}.volumes")
-    errors += faults
-    errors += _resource_claims(spec.get("resourceClaims", ()), f"{path}.resourceClaims")
-    context = Context(
-        volumes,
-        [claim["name"] for claim in spec.get("resourceClaims", ()) if claim.get("name")],
-        spec.get("restartPolicy", ""),
-        spec.get("hostUsers", True),
-        spec.get("terminationGracePeriodSeconds"),
-    )
-    errors += _containers(spec, f"{path}.containers", context)
-    if "initContainers" in spec:
-        errors += _init_containers(spec, f"{path}.initContainers", context)
-    if "ephemeralContainers" in spec:
-        errors += _ephemeral_containers(spec, f"{path}.ephemeralContainers", context)
-    for key, check in _FIELDS.items():
-        if key in spec and spec[key] != {}:
-            errors += check(spec[key], f"{path}.{key}", spec)
-    if spec.get("restartPolicy") not in RESTART_POLICIES:
-        errors += one_of(spec, "restartPolicy", f"{path}.", RESTART_POLICIES, must=True)
-    errors += _dns(spec, path)
-    if spec.get("hostUsers") is False:
-        for key, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
-            if spec.get(key):
-                errors.append(field_forbidden(f"{path}.{shown}", "when `pod.Spec.HostUsers` is false"))
-    return errors
+    found, faults = volumes.validate_volumes(spec.get("volumes", ()))
+    unset = spec.get("terminationGracePeriodSeconds") is None
+    errors = [required(".terminationGracePeriodSeconds")] if unset else []
+    return [*errors, *below(".volumes", faults), *TABLES["PodSpec"](spec, NOTHING, Context(spec, found))]
 
 
 def containers_of(spec: Object, path: str) -> Iterator[tuple[Object, str]]:
@@ -134,365 +60,101 @@ def containers_of(spec: Object, path: str) -> Iterator[tuple[Object, str]]:
             yield container, f"{path}.{key}[{index}]"
 
 
-def _unique(value: str, seen: set[str], path: str) -> Errors:
-    if value in seen:
-        yield duplicate(path, value)
-    seen.add(value)
+# Containers, by kind
 
 
-# Containers
-
-
-def _containers(spec: Object, path: str, context: Context) -> Errors:
-    containers = spec.get("containers")
-    if not containers:
-        yield required(path)
-        return
-    seen: set[str] = set()
-    for index, container in enumerate(containers):
-        here = f"{path}[{index}]"
-        yield from _container(container, here, context)
-        yield from _unique(container.get("name", ""), seen, f"{here}.name")
-        yield from _running(container, here, context)
-        yield from _restart_rules(container, here)
-    yield from _host_ports(containers, path)
-
-
-def _init_containers(spec: Object, path: str, context: Context) -> Errors:
+def _init_containers(containers: Iterable[Object], spec: Object, context: Context) -> Errors:
     seen = {container.get("name") for container in spec.get("containers", ())}
-    for index, container in enumerate(spec["initContainers"]):
-        here = f"{path}[{index}]"
-        yield from _container(container, here, context)
-        yield from _restart_rules(container, here)
-        if container.get("name"):
-            yield from _unique(container["name"], seen, f"{here}.name")
+    for index, container in enumerate(containers):
+        here, name = f"[{index}]", container.get("name")
+        yield from below(here, TABLES["Container"](container, spec, context))
+        yield from below(here, TABLES["Restarts"](container, spec, context))
+        yield from told((name and name in seen, duplicate, f"{here}.name", name))
+        seen.add(name)
         # Init containers run one by one, so each conflicts with itself only; upstream reports them all at index 0.
-        yield from _host_ports([container], path)
-        if is_sidecar(container):
-            yield from _running(container, here, context)
-        else:
-            for key in ("lifecycle", *_PROBES):
-                if key in container:
-                    why = "may not be set for init containers without restartPolicy=Always"
-                    yield field_forbidden(f"{here}.{key}", why)
+        yield from _host_ports([container])
+        yield from below(here, TABLES["Running" if is_sidecar(container) else "NotRunning"](container, spec, context))
 
 
-def _ephemeral_containers(spec: Object, path: str, context: Context) -> Errors:
+def _ephemeral_containers(containers: Iterable[Object], spec: Object, context: Context) -> Errors:
     others = {c.get("name") for key in ("containers", "initContainers") for c in spec.get(key, ())}
     seen = set(others)
-    for index, container in enumerate(spec["ephemeralContainers"]):
-        here = f"{path}[{index}]"
-        yield from _container(container, here, context)
-        yield from trimmed_image(container, here)
-        target = container.get("targetContainerName")
-        yield from _unique(container.get("name", ""), seen, f"{here}.name")
-        if target and target not in others:
-            yield field_not_found(f"{here}.targetContainerName", target)
-        refused = [key for key in EPHEMERAL_FORBIDDEN if container.get(key)]
+    for index, container in enumerate(containers):
+        here, name, target = f"[{index}]", container.get("name", ""), container.get("targetContainerName")
+        yield from below(here, TABLES["Container"](container, spec, context))
+        yield from below(f"{here}.image", trimmed(container.get("image", "")))
+        yield from told(
+            (name in seen, duplicate, f"{here}.name", name),
+            (target and target not in others, field_not_found, f"{here}.targetContainerName", target),
+        )
+        seen.add(name)
+        unfit = [key for key in _EPHEMERAL_FORBIDDEN if container.get(key)]
         for number, mount in enumerate(container.get("volumeMounts", ())):
-            refused += [f"volumeMounts[{number}].{key}" for key in ("subPath", "subPathExpr") if mount.get(key)]
-        for key in refused:
-            yield field_forbidden(f"{here}.{key}", "cannot be set for an Ephemeral Container")
+            unfit += [f"volumeMounts[{number}].{key}" for key in ("subPath", "subPathExpr") if mount.get(key)]
+        yield from (field_forbidden(f"{here}.{key}", "cannot be set for an Ephemeral Container") for key in unfit)
 
 
-def trimmed_image(container: Object, path: str) -> Errors:
-    image = container.get("image", "")
-    if image != image.strip():
-        yield invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
-
-
-def _container(container: Object, path: str, context: Context) -> Errors:
-    name = container.get("name")
-    if not name:
-        yield required(f"{path}.name")
-    elif _label_faults(name):
-        yield from each(name, f"{path}.name", _label_faults)
-    if not container.get("image"):
-        yield required(f"{path}.image")
-    policies = ("File", "FallbackToLogsOnError")
-    if container.get("terminationMessagePolicy") not in policies:
-        yield from one_of(container, "terminationMessagePolicy", f"{path}.", policies, must=True)
-    if container.get("imagePullPolicy") not in PULL_POLICIES:
-        yield from one_of(container, "imagePullPolicy", f"{path}.", PULL_POLICIES, must=True)
-    for key, check in _CONTAINER_FIELDS.items():
-        if key in container and container[key] != {}:
-            yield from check(container[key], f"{path}.{key}", container, context)
-
-
-def _running(container: Object, path: str, context: Context) -> Errors:
-    """What containers that keep running may have: hooks and probes."""
-    for hook in ("postStart", "preStop"):
-        if hook in container.get("lifecycle", NOTHING):
-            handlers = ("exec", "httpGet", "tcpSocket", "sleep")
-            yield from _handler(container["lifecycle"][hook], f"{path}.lifecycle.{hook}", handlers, context)
-    for key in _PROBES:
-        if key in container:
-            yield from _probe(container[key], f"{path}.{key}", key, context)
-
-
-def _probe(probe: Object, path: str, kind: str, context: Context) -> Errors:
-    yield from _handler(probe, path, ("exec", "httpGet", "tcpSocket", "grpc"), context)
-    for key in _PROBE_NUMBERS:
-        if probe.get(key, 0) < 0:
-            yield invalid(f"{path}.{key}", probe[key], NOT_NEGATIVE)
-    grace = probe.get("terminationGracePeriodSeconds")
-    if grace is not None and grace <= 0:
-        yield invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than 0")
-    if kind == "readinessProbe" and grace is not None:
-        yield invalid(f"{path}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
-    if kind != "readinessProbe" and probe.get("successThreshold") != 1:
-        yield invalid(f"{path}.successThreshold", probe.get("successThreshold", 0), "must be 1")
-
-
-def _handler(owner: Object, path: str, known: Iterable[str], context: Context) -> Errors:
-    kinds = [key for key in known if key in owner]
-    if not kinds:
-        yield required(path, "must specify a handler type")
-        return
-    kind, action, here = kinds[0], owner[kinds[0]], f"{path}.{kinds[0]}"
-    if kind == "exec":
-        yield from must_have(action, f"{here}.", "command")
-    elif kind == "sleep":
-        grace, seconds = context.grace_period, action.get("seconds", 0)
-        if grace is not None and not 0 <= seconds <= grace:
-            why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
-            yield invalid(here, seconds, why)
-    elif _port_faults(action.get("port", 0)):
-        yield from each(action.get("port", 0), f"{here}.port", _port_faults)
-    if kind == "httpGet":
-        if not action.get("path"):
-            yield required(f"{here}.path")
-        if action.get("scheme") not in ("HTTP", "HTTPS"):
-            yield not_supported(f"{here}.scheme", action.get("scheme", ""), ("HTTP", "HTTPS"))
-        for header in action.get("httpHeaders", ()):
-            yield from each(header.get("name", ""), f"{here}.httpHeaders", names.is_http_header_name)
-    for other in kinds[1:]:
-        yield field_forbidden(f"{path}.{other}", "may not specify more than 1 handler type")
-
-
-def _restart_rules(container: Object, path: str) -> Errors:
-    policy, rules = container.get("restartPolicy"), container.get("restartPolicyRules", ())
-    if policy is None:
-        if rules:
-            yield required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used")
-        return
-    if policy not in RESTART_POLICIES:
-        yield not_supported(f"{path}.restartPolicy", policy, sorted(RESTART_POLICIES))
-    if len(rules) > 20:
-        yield too_many(f"{path}.restartPolicyRules", len(rules), 20)
-    for index, rule in enumerate(rules):
-        here, codes = f"{path}.restartPolicyRules[{index}]", rule.get("exitCodes")
-        yield from one_of(rule, "action", f"{here}.", ("Restart", "RestartAllContainers"), must=True)
-        if codes is None:
-            yield required(f"{here}.exitCodes", "must be specified")
-            continue
-        yield from one_of(codes, "operator", f"{here}.exitCodes.", ("In", "NotIn"), must=True)
-        if len(codes.get("values", ())) > 255:
-            yield too_many(f"{here}.exitCodes.values", len(codes["values"]), 255)
-
-
-def _host_ports(containers: Iterable[Object], path: str) -> Errors:
+def _host_ports(containers: Iterable[Object], *_: Any) -> Errors:
     taken: set[str] = set()
     for index, container in enumerate(containers):
         for number, port in enumerate(container.get("ports", ())):
-            if not port.get("hostPort"):
-                continue
-            shown = f"{port.get('protocol', '')}/{port.get('hostIP', '')}/{port['hostPort']}"
-            yield from _unique(shown, taken, f"{path}[{index}].ports[{number}].hostPort")
+            if port.get("hostPort"):
+                shown = f"{port.get('protocol', '')}/{port.get('hostIP', '')}/{port['hostPort']}"
+                if shown in taken:
+                    yield duplicate(f"[{index}].ports[{number}].hostPort", shown)
+                taken.add(shown)
 
 
-def _ports(ports: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
-    seen: set[str] = set()
-    for index, port in enumerate(ports):
-        here, name = f"{path}[{index}]", port.get("name")
-        if name:
-            if _port_name_faults(name):
-                yield from each(name, f"{here}.name", _port_name_faults)
-            else:
-                yield from _unique(name, seen, f"{here}.name")
-        for key in ("containerPort", "hostPort"):
-            number = port.get(key)
-            if number:
-                if not 0 < number < 65536:
-                    yield from each(number, f"{here}.{key}", names.is_valid_port_num)
-            elif key == "containerPort":
-                yield required(f"{here}.{key}")
-        if port.get("protocol") not in PROTOCOLS:
-            yield from one_of(port, "protocol", f"{here}.", PROTOCOLS, must=True)
+def names_of(attached: Iterable[Object] | None) -> set[str | None]:
+    """Of a container's mounts or devices."""
+    return {one.get("name") for one in attached or ()}
 
 
-def _env(variables: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
-    for index, variable in enumerate(variables):
-        name = variable.get("name")
-        if not name:
-            yield required(f"{path}[{index}].name")
-        elif _env_name_faults(name):
-            yield from each(name, f"{path}[{index}].name", _env_name_faults)
-        if "valueFrom" in variable:
-            yield from _value_from(variable, f"{path}[{index}].valueFrom")
+def paths_of(attached: Iterable[Object] | None, key: str) -> set[str | None]:
+    return {one.get(key) for one in attached or ()}
 
 
-def _value_from(variable: Object, path: str) -> Errors:
-    source = variable["valueFrom"]
-    for key, part in source.items():
-        here = f"{path}.{key}"
-        if key == "fieldRef":
-            yield from validate_field_ref(part, ENV_FIELD_PATHS, here)
-        elif key == "resourceFieldRef":
-            yield from validate_resource_field_ref(part, here, in_volume=False)
-        elif key in ("configMapKeyRef", "secretKeyRef"):
-            yield from each(part.get("name", ""), f"{here}.name", name_is_dns_subdomain)
-            yield from must_have(part, f"{here}.", "key")
-            if part.get("key"):
-                yield from each(part["key"], f"{here}.key", names.is_config_map_key)
-        elif key == "fileKeyRef":
-            yield from must_have(part, f"{here}.", "key", "volumeName", "path")
-            yield from local_path(part.get("path", ""), f"{here}.path")
-    if not source:
-        yield invalid(
-            path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
-        )
-    elif variable.get("value"):
-        yield invalid(path, "", "may not be specified when `value` is not empty")
-    elif len(source) > 1:
-        yield invalid(path, "", "may not have more than one field specified at a time")
+def is_block(volume: Object | None) -> bool:
+    return volume is None or "persistentVolumeClaim" in volume or "ephemeral" in volume
 
 
-def _env_from(sources: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
-    for index, source in enumerate(sources):
-        here = f"{path}[{index}]"
-        if source.get("prefix"):
-            yield from each(source["prefix"], f"{here}.prefix", names.is_relaxed_env_var_name)
-        kinds = [key for key in ("configMapRef", "secretRef") if key in source]
-        for key in kinds:
-            name = source[key].get("name")
-            yield from must_have(source[key], f"{here}.{key}.", "name")
-            yield from each(name, f"{here}.{key}.name", lambda text: name_is_dns_subdomain(text, True)) if name else ()
-        if not kinds:
-            yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
-        elif len(kinds) > 1:
-            yield invalid(path, "", "may not have more than one field specified at a time")
-
-
-def _volume_mounts(mounts: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
-    devices = {device.get("name"): device.get("devicePath") for device in container.get("volumeDevices", ())}
-    taken: set[str] = set()
-    for index, mount in enumerate(mounts):
-        name, target = mount.get("name", ""), mount.get("mountPath", "")
-        here = f"{path}[{index}]"
-        if not name:
-            yield required(f"{here}.name")
-        if name not in context.volumes:
-            yield field_not_found(f"{here}.name", name)
-        if not target:
-            yield required(f"{here}.mountPath")
-        if target in taken:
-            yield invalid(f"{here}.mountPath", target, "must be unique")
-        taken.add(target)
-        if name in devices:
-            yield invalid(f"{here}.name", name, "must not already exist in volumeDevices")
-        if target in devices.values():
-            yield invalid(f"{here}.mountPath", target, "must not already exist as a path in volumeDevices")
-        # From here on upstream reports at the list.
-        for key in ("subPath", "subPathExpr"):
-            if mount.get(key):
-                yield from descending_path(mount[key], f"{path}.{key}")
-        if mount.get("subPath") and mount.get("subPathExpr"):
-            yield invalid(f"{here}.subPathExpr", mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
-        if "mountPropagation" in mount:
-            kinds = ("Bidirectional", "HostToContainer", "None")
-            yield from one_of(mount, "mountPropagation", f"{path}.", kinds)
-            privileged = (container.get("securityContext") or NOTHING).get("privileged")
-            if mount["mountPropagation"] == "Bidirectional" and not privileged:
-                why = "Bidirectional mount propagation is available only to privileged containers"
-                yield field_forbidden(f"{path}.mountPropagation", why)
-        if "recursiveReadOnly" in mount:
-            yield from _recursive_read_only(mount, f"{path}.recursiveReadOnly")
-
-
-def _recursive_read_only(mount: Object, path: str) -> Errors:
-    kinds = ("Disabled", "Enabled", "IfPossible")
-    if mount["recursiveReadOnly"] not in kinds:
-        yield not_supported(path, mount["recursiveReadOnly"], kinds)
-    elif mount["recursiveReadOnly"] != "Disabled":
-        if not mount.get("readOnly"):
-            yield field_forbidden(path, "may only be specified when readOnly is true")
-        if mount.get("mountPropagation", "None") != "None":
-            yield field_forbidden(path, "may only be specified when mountPropagation is None or not specified")
-
-
-def _volume_devices(devices: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
-    mounts = {mount.get("name"): mount.get("mountPath") for mount in container.get("volumeMounts", ())}
-    seen: set[str] = set()
-    taken: set[str] = set()
-    for index, device in enumerate(devices):
-        name, target = device.get("name", ""), device.get("devicePath", "")
-        here = f"{path}[{index}]"
-        volume = context.volumes.get(name)
-        if not name:
-            yield required(f"{here}.name")
-        if name in seen:
-            yield invalid(f"{here}.name", name, "must be unique")
-        if volume is None:
-            yield field_not_found(f"{here}.name", name)
-        elif "persistentVolumeClaim" not in volume and "ephemeral" not in volume:
-            why = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
-            yield invalid(f"{here}.name", name, why)
-        if not target:
-            yield required(f"{here}.devicePath")
-        if target in taken:
-            yield invalid(f"{here}.devicePath", target, "must be unique")
-        if any(no_backsteps(target, "")):
-            yield invalid(f"{here}.devicePath", target, "can not contain backsteps ('..')")
-        else:
-            taken.add(target)
-        if name in mounts:
-            yield invalid(f"{here}.name", name, "must not already exist in volumeMounts")
-        if target in mounts.values():
-            yield invalid(f"{here}.devicePath", target, "must not already exist as a path in volumeMounts")
-        seen.add(name)
+def env_field(reference: Object, *_: Any) -> list[FieldError]:
+    return volumes.field_ref(reference, _ENV_FIELDS)
 
 
 # Resources
 
 
-def _resources(resources: Object, path: str, container: Object, context: Context) -> Errors:
-    yield from validate_resources(resources, path)
-    if "claims" in resources:
-        yield from _claimed(resources["claims"], f"{path}.claims", context.claims)
-
-
 def validate_resources(
-    resources: Object, path: str, name_check: Callable[[str, str], Errors] = container_resource_name
-) -> Errors:
+    resources: Object, owner: Any = None, scope: Any = None, name_check: Check = CONTAINER_RESOURCE
+) -> list[FieldError]:
     """ResourceRequirements but for claims: names, quantities, and requests within limits."""
+    errors: list[FieldError] = []
     limits, requests = resources.get("limits") or NOTHING, resources.get("requests") or NOTHING
-    for side, listed in (("limits", limits), ("requests", requests)):
-        for name, amount in listed.items():
-            for key, shown, why in _resource_faults(name, amount, name_check):
-                yield FieldError(key, f"{path}.{side}[{name}]{shown}", why)
+    for side, amounts in (("limits", limits), ("requests", requests)):
+        for name, amount in amounts.items():
+            if faults := _resource_faults(name, amount, name_check):
+                errors += below(f".{side}[{name}]", faults)
     for name, amount in requests.items():
         limit = limits.get(name)
         if limit is None:
             if not overcommit_allowed(name):
-                yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
+                errors.append(required(".limits", "Limit must be set for non overcommitable resources"))
         elif limit != amount:
             asked, most = quantity(amount), quantity(limit)
             if asked != most and not overcommit_allowed(name):
-                yield invalid(f"{path}.requests", str(asked), f"must be equal to {name} limit of {most}")
+                errors.append(invalid(".requests", str(asked), f"must be equal to {name} limit of {most}"))
             elif asked > most:
-                yield invalid(f"{path}.requests", str(asked), f"must be less than or equal to {name} limit of {most}")
+                errors.append(invalid(".requests", str(asked), f"must be less than or equal to {name} limit of {most}"))
     compute = "cpu" in limits or "memory" in limits or "cpu" in requests or "memory" in requests
     if not compute and any(name.startswith("hugepages-") for name in (*limits, *requests)):
-        yield field_forbidden(path, "HugePages require cpu or memory")
+        errors.append(field_forbidden("", "HugePages require cpu or memory"))
+    return errors
 
 
 @lru_cache(maxsize=4096)
-def _resource_faults(
-    name: str, amount: str | int | float, check: Callable[[str, str], Errors]
-) -> tuple[FieldError, ...]:
-    """The errors of one quantity, with paths that are still empty."""
-    faults = [*check(name, ""), *resource_quantity(name, amount, "")]
+def _resource_faults(name: str, amount: str | int | float, check: Check) -> tuple[FieldError, ...]:
+    faults = [*check(name), *common.quantity_faults(amount, name)]
     if name.startswith("hugepages-"):
         try:
             size = quantity(name.removeprefix("hugepages-")).value()
@@ -503,489 +165,474 @@ def _resource_faults(
     return tuple(faults)
 
 
-def _claimed(claims: Iterable[Object], path: str, known: Collection[str]) -> Errors:
+def _claimed(claims: Iterable[Object], resources: Object, context: Context) -> Errors:
+    known = [claim["name"] for claim in context.spec.get("resourceClaims", ()) if claim.get("name")]
+    among = ": " + ", ".join(sorted(known)) if known else " which is empty"
     seen: set[str] = set()
     for index, claim in enumerate(claims):
-        name, request = claim.get("name", ""), claim.get("request", "")
-        here, key = f"{path}[{index}]", f"{name}/{request}" if request else name
+        name, request, here = claim.get("name", ""), claim.get("request", ""), f"[{index}]"
+        key = f"{name}/{request}" if request else name
         if not name:
             yield required(here)
             continue
-        if request:
-            yield from each(request, f"{here}.request", names.is_dns1123_label)
-        if name in seen or key in seen:
-            yield duplicate(here, name if name in seen else key)
-        elif not request and any(other.startswith(f"{name}/") for other in seen):
-            yield duplicate(here, name)
+        yield from below(f"{here}.request", common.LABEL(request) if request else ())
+        again = not request and any(other.startswith(f"{name}/") for other in seen)
+        yield from first_told(
+            (name in seen or again, duplicate, here, name),
+            (key in seen, duplicate, here, key),
+        )
         seen.add(key)
         if name not in known:
-            listed = ": " + ", ".join(sorted(known)) if known else " which is empty"
             missing = field_not_found(here, name)
-            why = f"{missing.message}: must be one of the names in pod.spec.resourceClaims{listed}"
+            why = f"{missing.message}: must be one of the names in pod.spec.resourceClaims{among}"
             yield missing._replace(message=why)
 
 
-def _resource_claims(claims: Iterable[Object], path: str) -> Errors:
-    seen: set[str] = set()
-    for index, claim in enumerate(claims):
-        here, name = f"{path}[{index}]", claim.get("name")
-        if not name:
-            yield required(f"{here}.name")
-        else:
-            yield from each(name, f"{here}.name", names.is_dns1123_label)
-            yield from _unique(name, seen, f"{here}.name")
-        kinds = [key for key in ("resourceClaimName", "resourceClaimTemplateName") if key in claim]
-        if len(kinds) > 1:
-            why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
-            yield invalid(here, claim, why)
-        elif not kinds:
-            yield invalid(here, claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
-        for key in kinds:
-            yield from each(claim[key], f"{here}.{key}", name_is_dns_subdomain)
-
-
-def _resize_policy(policies: Iterable[Object], path: str, container: Object, context: Context) -> Errors:
-    seen: set[str] = set()
-    for index, policy in enumerate(policies):
-        resource, restart = policy.get("resourceName", ""), policy.get("restartPolicy", "")
-        yield from _unique(resource, seen, f"{path}[{index}]")
-        for value, known in ((resource, ("cpu", "memory")), (restart, ("NotRequired", "RestartContainer"))):
-            if value not in known:
-                yield not_supported(path, value, known) if value else required(path)
-        if context.restart_policy == "Never" and restart != "NotRequired":
-            yield invalid(path, restart, "must be 'NotRequired' when `restartPolicy` is 'Never'")
-
-
-def _pod_resources(resources: Object, path: str, spec: Object) -> Errors:
+def _pod_resources(resources: Object, spec: Object, *_: Any) -> Errors:
     if "claims" in resources:
-        yield field_forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level")
-    yield from validate_resources(resources, path, _pod_resource_name)
+        yield field_forbidden(".claims", "claims cannot be set for Resources at pod-level")
+    yield from validate_resources(resources, name_check=_pod_resource)
     requests, limits = resources.get("requests") or NOTHING, resources.get("limits") or NOTHING
     for name, together in aggregate(spec, "requests").items():
         own = quantity(requests.get(name, "0"))
         if together > own:
             why = f"must be greater than or equal to aggregate container requests of {together}"
-            yield invalid(f"{path}.requests[{name}]", str(own), why)
+            yield invalid(f".requests[{name}]", str(own), why)
     for index, container in enumerate(spec.get("containers", ())):
         for name, limit in ((container.get("resources") or NOTHING).get("limits") or NOTHING).items():
             if name in limits and quantity(limit) > quantity(limits[name]):
                 why = f"must be less than or equal to pod limits of {quantity(limits[name])}"
-                yield invalid(f"{path}.containers[{index}][{name}].limits", str(quantity(limit)), why)
+                yield invalid(f".containers[{index}][{name}].limits", str(quantity(limit)), why)
 
 
-def _pod_resource_name(name: str, path: str) -> Errors:
-    faults = list(resource_name(name, path))
-    yield from faults
-    if not faults and not supported_for_pods(name):
-        yield not_supported(path, name, ("cpu", "hugepages-", "memory"))
+def _pod_resource(name: str) -> Iterable[FieldError]:
+    unfit = told((not supported_for_pods(name), errors.not_supported, "", name, ("cpu", "hugepages-", "memory")))
+    return common.RESOURCE(name) or unfit
 
 
-def _overhead(overhead: Object, path: str, spec: Object) -> Errors:
-    yield from validate_resources({"limits": overhead}, path)
+def _overhead(overhead: Object, *_: Any) -> list[FieldError]:
+    return validate_resources({"limits": overhead})
 
 
-# Security contexts
+# Security contexts, operating systems
 
 
-def _security_context(security: Object, path: str, container: Object, context: Context) -> Errors:
-    yield from _ids(security, path)
-    yield from one_of(security, "procMount", f"{path}.", ("Default", "Unmasked"))
-    if context.host_users and security.get("procMount") == "Unmasked":
-        yield invalid(f"{path}.procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`")
-    yield from _profiles(security, path)
-    if security.get("allowPrivilegeEscalation") is False:
-        both = "cannot set `allowPrivilegeEscalation` to false and "
-        if security.get("privileged"):
-            yield invalid(path, security, both + "`privileged` to true")
-        if "CAP_SYS_ADMIN" in (security.get("capabilities") or NOTHING).get("add", ()):
-            yield invalid(path, security, both + "`capabilities.Add` CAP_SYS_ADMIN")
+def _localhost(file: str | None, profile: Object, *_: Any) -> Iterable[FieldError]:
+    """The file that a seccomp profile names if, and only if, the type is Localhost."""
+    local, why = profile.get("type") == "Localhost", "can only be set when seccomp type is Localhost"
+    return (
+        volumes.descending_path(file)
+        if local and file
+        else told(
+            (not local and file is not None, invalid, "", profile, why),
+            (local and file is None, required, "", "must be set when seccomp type is Localhost"),
+        )
+    )
 
 
-def _pod_security_context(security: Object, path: str, spec: Object) -> Errors:
-    yield from _ids(security, path)
-    for index, group in enumerate(security.get("supplementalGroups", ())):
-        yield from each(group, f"{path}.supplementalGroups[{index}]", names.is_valid_group_id)
+def _sysctls(sysctls: Iterable[Object], security: Object, context: Context) -> Errors:
     seen: set[str] = set()
-    for index, sysctl in enumerate(security.get("sysctls", ())):
-        yield from _sysctl(sysctl.get("name", ""), f"{path}.sysctls[{index}].name", spec, seen)
-    yield from one_of(security, "fsGroupChangePolicy", f"{path}.", ("Always", "OnRootMismatch"))
-    yield from _profiles(security, path)
-    yield from one_of(security, "supplementalGroupsPolicy", f"{path}.", ("Merge", "Strict"))
-    yield from one_of(security, "seLinuxChangePolicy", f"{path}.", ("MountOption", "Recursive"))
+    for index, sysctl in enumerate(sysctls):
+        name, here = sysctl.get("name", ""), f"[{index}].name"
+        wrong, dotted = len(name) > 253 or not re.match(_SYSCTL, name), name.replace("/", ".")
+        ipc = dotted.startswith(("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."))
+        yield from first_told(
+            (not name, required, here),
+            (wrong, invalid, here, name, f"must have at most 253 characters and match regex {_SYSCTL}"),
+            (name in seen, duplicate, here, name),
+        )
+        for key, bound in (("hostNetwork", dotted.startswith("net.")), ("hostIPC", ipc)):
+            if bound and context.spec.get(key):
+                yield invalid(here, name, f"may not be specified when '{key}' is true")
+        seen.update(() if wrong else (name,))
 
 
-def _ids(security: Object, path: str) -> Errors:
-    for key in ("fsGroup", "runAsUser", "runAsGroup"):
-        if key in security:
-            yield from each(security[key], f"{path}.{key}", names.is_valid_user_id)
-
-
-def _sysctl(name: str, path: str, spec: Object, seen: set[str]) -> Errors:
-    if not name:
-        yield required(path)
-    elif len(name) > 253 or not re.match(_SYSCTL, name):
-        yield invalid(path, name, f"must have at most 253 characters and match regex {_SYSCTL}")
-    else:
-        yield from _unique(name, seen, path)
-    dotted = name.replace("/", ".")
-    if spec.get("hostNetwork") and dotted.startswith("net."):
-        yield invalid(path, name, "may not be specified when 'hostNetwork' is true")
-    elif spec.get("hostIPC") and dotted.startswith(("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")):
-        yield invalid(path, name, "may not be specified when 'hostIPC' is true")
-
-
-def _profiles(security: Object, path: str) -> Errors:
-    """Seccomp and AppArmor profiles: a file on the node is named if, and only if, the type is Localhost."""
-    for key, shown in (("seccompProfile", "seccomp"), ("appArmorProfile", "AppArmor")):
-        if key not in security:
-            continue
-        profile, here = security[key], f"{path}.{key}.localhostProfile"
-        kinds = ("Localhost", "RuntimeDefault", "Unconfined")
-        kind, file = profile.get("type"), profile.get("localhostProfile")
-        if not kind:
-            yield required(f"{path}.{key}.type", f"type is required when {key} is set")
-        elif kind not in kinds:
-            yield not_supported(f"{path}.{key}.type", kind, kinds)
-        if kind == "Localhost":
-            if file is None or (not file and shown == "AppArmor"):
-                yield required(here, f"must be set when {shown} type is Localhost")
-            elif shown == "seccomp":
-                yield from descending_path(file, here)
-            elif file != file.strip():
-                yield invalid(here, file, "must not be padded with whitespace")
-            elif len(file) > 4095:
-                yield too_long(here, 4095)
-        elif file is not None:
-            yield invalid(here, profile, f"can only be set when {shown} type is Localhost")
-
-
-def _operating_system(system: Object, path: str, spec: Object) -> Errors:
-    name, base = system.get("name"), path.removesuffix(".os")
-    parts = [(spec, base), *containers_of(spec, base)]
-    if not name:
-        yield required(f"{path}.name", "cannot be empty")
-    elif name not in ("linux", "windows"):
-        yield not_supported(path, name, ("linux", "windows"))
-    elif name == "linux":
-        for part, here in parts:
-            if "windowsOptions" in (part.get("securityContext") or NOTHING):
-                why = "windows options cannot be set for a linux pod"
-                yield field_forbidden(f"{here}.securityContext.windowsOptions", why)
-    else:
-        for key in ("hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"):
-            if spec.get(key) not in ((None, False) if key != "hostUsers" else (None,)):
-                yield field_forbidden(f"{base}.{key}", "cannot be set for a windows pod")
-        for part, here in parts:
-            for key in _NOT_WINDOWS:
-                if key in (part.get("securityContext") or NOTHING):
-                    yield field_forbidden(f"{here}.securityContext.{key}", "cannot be set for a windows pod")
+def _operating_system(spec: Object, *_: Any) -> Errors:
+    system = (spec.get("os") or NOTHING).get("name")
+    parts = [(part.get("securityContext") or NOTHING, at) for part, at in ((spec, ""), *containers_of(spec, ""))]
+    unset = {"hostUsers": (None,), **dict.fromkeys(("hostPID", "hostIPC", "shareProcessNamespace"), (None, False))}
+    if system == "linux":
+        for security, at in parts:
+            why = "windows options cannot be set for a linux pod"
+            yield from told(
+                ("windowsOptions" in security, field_forbidden, f"{at}.securityContext.windowsOptions", why)
+            )
+    elif system == "windows":
+        places = [f".{key}" for key, values in unset.items() if spec.get(key) not in values]
+        places += [f"{at}.securityContext.{key}" for security, at in parts for key in _NOT_WINDOWS if key in security]
+        yield from (field_forbidden(place, "cannot be set for a windows pod") for place in places)
+    elif spec.get("os"):
+        yield (
+            errors.not_supported(".os", system, ("linux", "windows"))
+            if system
+            else required(".os.name", "cannot be empty")
+        )
 
 
 # Scheduling
 
 
-def _affinity(affinity: Object, path: str, spec: Object) -> Errors:
-    node, here = affinity.get("nodeAffinity") or NOTHING, f"{path}.nodeAffinity"
-    if "requiredDuringSchedulingIgnoredDuringExecution" in node:
-        where = f"{here}.requiredDuringSchedulingIgnoredDuringExecution"
-        yield from validate_node_selector(node["requiredDuringSchedulingIgnoredDuringExecution"], where)
-    for index, term in enumerate(node.get("preferredDuringSchedulingIgnoredDuringExecution", ())):
-        where = f"{here}.preferredDuringSchedulingIgnoredDuringExecution[{index}]"
-        yield from _weight(term, where)
-        yield from _node_selector_term(term.get("preference") or NOTHING, f"{where}.preference", any_value=True)
-    for kind in ("podAffinity", "podAntiAffinity"):
-        terms, here = affinity.get(kind) or NOTHING, f"{path}.{kind}"
-        for index, term in enumerate(terms.get("requiredDuringSchedulingIgnoredDuringExecution", ())):
-            yield from _pod_term(term, f"{here}.requiredDuringSchedulingIgnoredDuringExecution[{index}]")
-        for index, term in enumerate(terms.get("preferredDuringSchedulingIgnoredDuringExecution", ())):
-            where = f"{here}.preferredDuringSchedulingIgnoredDuringExecution[{index}]"
-            yield from _weight(term, where)
-            yield from _pod_term(term.get("podAffinityTerm") or NOTHING, f"{where}.podAffinityTerm")
-
-
-def _weight(term: Object, path: str) -> Errors:
-    if not 1 <= term.get("weight", 0) <= 100:
-        yield invalid(f"{path}.weight", term.get("weight", 0), "must be in the range 1-100")
-
-
-def validate_node_selector(selector: Object, path: str) -> Errors:
-    """A NodeSelector, also a PersistentVolume's."""
-    terms = selector.get("nodeSelectorTerms")
-    if not terms:
-        yield required(f"{path}.nodeSelectorTerms", "must have at least one node selector term")
-    for index, term in enumerate(terms or ()):
-        yield from _node_selector_term(term, f"{path}.nodeSelectorTerms[{index}]")
-
-
-def _node_selector_term(term: Mapping[str, Any], path: str, any_value: bool = False) -> Errors:
-    for index, expression in enumerate(term.get("matchExpressions", ())):
-        here = f"{path}.matchExpressions[{index}]"
-        operator, values = expression.get("operator", ""), expression.get("values") or ()
-        if operator in ("In", "NotIn"):
-            if not values:
-                yield required(f"{here}.values", "must be specified when `operator` is 'In' or 'NotIn'")
-        elif operator in ("Exists", "DoesNotExist"):
-            if values:
-                why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                yield field_forbidden(f"{here}.values", why)
-        elif operator in ("Gt", "Lt"):
-            if len(values) != 1:
-                yield required(f"{here}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
-        else:
-            yield invalid(f"{here}.operator", operator, "not a valid selector operator")
-        yield from each(expression.get("key", ""), f"{here}.key", names.is_qualified_name)
-        for number, value in enumerate(() if any_value else values):
-            yield from each(value, f"{here}.values[{number}]", names.is_label_value)
-    for index, field in enumerate(term.get("matchFields", ())):
-        here, values = f"{path}.matchFields[{index}]", field.get("values") or ()
-        if field.get("operator") not in ("In", "NotIn"):
-            yield invalid(f"{here}.operator", field.get("operator", ""), "not a valid selector operator")
-        elif len(values) != 1:
-            why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
-            yield required(f"{here}.values", why)
-        if field.get("key") != "metadata.name":
-            yield invalid(f"{here}.key", field.get("key", ""), "not a valid field selector key")
-        else:
-            for number, value in enumerate(values):
-                yield from each(value, f"{here}.values[{number}]", name_is_dns_subdomain)
-
-
-def _pod_term(term: Mapping[str, Any], path: str) -> Errors:
-    for key in ("labelSelector", "namespaceSelector"):
-        if key in term:
-            yield from validate_label_selector(term[key], f"{path}.{key}")
-    for name in term.get("namespaces", ()):
-        yield from each(name, f"{path}.namespace", name_is_dns_label)
-    if "matchLabelKeys" in term or "mismatchLabelKeys" in term:
-        yield from _match_label_keys(term, path)
-    if not term.get("topologyKey"):
-        yield required(f"{path}.topologyKey", "can not be empty")
-    yield from each(term.get("topologyKey", ""), f"{path}.topologyKey", names.is_qualified_name)
-
-
-def _match_label_keys(term: Mapping[str, Any], path: str) -> Errors:
+def _match_label_keys(term: Object, *_: Any) -> Errors:
     match, mismatch, selector = (
-        term.get("matchLabelKeys", ()),
-        term.get("mismatchLabelKeys", ()),
-        term.get("labelSelector"),
+        term.get(key) or () for key in ("matchLabelKeys", "mismatchLabelKeys", "labelSelector")
     )
-    for side, keys in (("matchLabelKeys", match), ("mismatchLabelKeys", mismatch)):
-        if keys and selector is None:
-            yield field_forbidden(f"{path}.{side}", "must not be specified when labelSelector is not set")
-        for index, key in enumerate(keys if selector is not None else ()):
-            yield from each(key, f"{path}.{side}[{index}]", names.is_qualified_name)
     # The server itself adds one expression for each of these keys; a second one is the user's.
-    found = list((selector or NOTHING).get("matchLabels", ()))
-    for expression in (selector or NOTHING).get("matchExpressions", ()):
+    found = list((selector or NOTHING).get("matchLabels", ())) if match else []
+    for expression in (selector or NOTHING).get("matchExpressions", ()) if match else ():
         key = expression.get("key")
         if key in match and key in found:
-            yield invalid(f"{path}[{match.index(key)}]", key, "exists in both matchLabelKeys and labelSelector")
+            yield invalid(f"[{match.index(key)}]", key, "exists in both matchLabelKeys and labelSelector")
         found.append(key)
     for index, key in enumerate(match):
         if key in mismatch:
-            yield invalid(f"{path}.matchLabelKeys[{index}]", key, "exists in both matchLabelKeys and mismatchLabelKeys")
+            yield invalid(f".matchLabelKeys[{index}]", key, "exists in both matchLabelKeys and mismatchLabelKeys")
 
 
-def _topology_spread(constraints: list[Object], path: str, spec: Object) -> Errors:
-    for index, constraint in enumerate(constraints):
-        here, action, key = f"{path}[{index}]", constraint.get("whenUnsatisfiable"), constraint.get("topologyKey", "")
-        if constraint.get("maxSkew", 0) <= 0:
-            yield invalid(f"{here}.maxSkew", constraint.get("maxSkew", 0), "must be greater than zero")
-        if not key:
-            yield required(f"{here}.topologyKey", "can not be empty")
-        if action not in ("DoNotSchedule", "ScheduleAnyway"):
-            yield not_supported(f"{here}.whenUnsatisfiable", action or "", ("DoNotSchedule", "ScheduleAnyway"))
-        if any((c.get("topologyKey"), c.get("whenUnsatisfiable")) == (key, action) for c in constraints[index + 1 :]):
-            yield duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}")
-        domains = constraint.get("minDomains")
-        if domains is not None and domains <= 0:
-            yield invalid(f"{here}.minDomains", domains, "must be greater than zero")
-        if domains is not None and action != "DoNotSchedule":
-            why = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
-            yield invalid(f"{here}.minDomains", domains, why)
-        for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            yield from one_of(constraint, policy, f"{here}.", ("Honor", "Ignore"))
-        selector = constraint.get("labelSelector")
-        if constraint.get("matchLabelKeys"):
-            yield from _spread_label_keys(constraint["matchLabelKeys"], selector, f"{here}.matchLabelKeys")
-        if selector is not None:
-            yield from validate_label_selector(selector, f"{here}.labelSelector")
+def spread(constraint: Object) -> str:
+    return f"{{{constraint.get('topologyKey', '')}, {constraint.get('whenUnsatisfiable')}}}"
 
 
-def _spread_label_keys(keys: Iterable[str], selector: Object | None, path: str) -> Errors:
-    if selector is None:
-        yield field_forbidden(path, "must not be specified when labelSelector is not set")
+def is_spread_again(constraints: list[Object], place: int) -> bool:
+    """Is the same key spread by the same action further down?"""
+    return spread(constraints[place]) in map(spread, constraints[place + 1 :])
+
+
+def _spread_label_keys(keys: Iterable[str], constraint: Object, *_: Any) -> Errors:
+    selector = constraint.get("labelSelector")
     used = {*(selector or NOTHING).get("matchLabels", ())}
     for expression in (selector or NOTHING).get("matchExpressions", ()):
         # `In` with one value may be what the server itself made of the key.
         if expression.get("operator") != "In" or len(expression.get("values", ())) != 1:
             used.add(expression.get("key"))
     for index, key in enumerate(keys):
-        yield from each(key, f"{path}[{index}]", names.is_qualified_name)
+        yield from below(f"[{index}]", QUALIFIED(key))
         if key in used:
-            yield invalid(f"{path}[{index}]", key, "exists in both matchLabelKeys and labelSelector")
+            yield invalid(f"[{index}]", key, "exists in both matchLabelKeys and labelSelector")
 
 
-def validate_tolerations(tolerations: Iterable[Object], path: str, spec: Object | None = None) -> Errors:
-    for index, toleration in enumerate(tolerations):
-        here = f"{path}[{index}]"
-        key, operator, value = toleration.get("key"), toleration.get("operator"), toleration.get("value", "")
-        if key:
-            for message in _key_faults(key):
-                yield invalid(f"{here}.key", key, message)
-        elif operator != "Exists":
-            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-            yield invalid(f"{here}.operator", operator or "", why)
-        if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
-            why = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-            yield invalid(f"{here}.effect", toleration.get("effect", ""), why)
-        if operator == "Exists":
-            if value:
-                yield invalid(f"{here}.operator", value, "value must be empty when `operator` is 'Exists'")
-        elif operator in ("Equal", "", None):
-            faults = names.is_label_value(value) if value else ()
-            if faults:
-                yield invalid(f"{here}.operator", value, ";".join(faults))
-        else:
-            yield not_supported(f"{here}.operator", operator, ("Equal", "Exists"))
-        if toleration.get("effect", "") not in ("", *TAINT_EFFECTS):
-            yield not_supported(f"{here}.effect", toleration["effect"], TAINT_EFFECTS)
+@text
+def plain_value(value: str) -> list[str]:
+    """A taint's or a toleration's, all that is wrong with it at once."""
+    return [";".join(wrong)] if (wrong := names.is_label_value(value)) else []
 
 
-# Network and the rest
+# Network
 
 
-def _dns(spec: Object, path: str) -> Errors:
-    policies, policy = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"), spec.get("dnsPolicy")
-    if policy not in policies:
-        yield from one_of(spec, "dnsPolicy", f"{path}.", policies, must=True)
-    config, here = spec.get("dnsConfig"), f"{path}.dnsConfig"
-    if policy == "None" and config is None:
-        yield required(here, "must provide `dnsConfig` when `dnsPolicy` is None")
-    if config is None:
-        return
-    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
-    if policy == "None" and not servers:
-        yield required(f"{here}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None")
-        return
-    if len(servers) > 3:
-        yield invalid(f"{here}.nameservers", servers, "must not have more than 3 nameservers")
-    for index, server in enumerate(servers):
-        yield from each(server, f"{here}.nameservers[{index}]", _ip_faults)
-    if len(searches) > 32:
-        yield invalid(f"{here}.searches", searches, "must not have more than 32 search paths")
-    if len(" ".join(searches)) > 2048:
-        why = "must not have more than 2048 characters (including spaces) in the search list"
-        yield invalid(f"{here}.searches", searches, why)
-    for index, search in enumerate(searches):
-        if search != ".":
-            domain = search.removesuffix(".")
-            yield from each(domain, f"{here}.searches[{index}]", names.is_dns1123_subdomain_with_underscore)
-    for index, option in enumerate(config.get("options", ())):
-        if not option.get("name"):
-            yield required(f"{here}.options[{index}]", "must not be empty")
+def _search(search: str, *_: Any) -> Errors:
+    domain = search.removesuffix(".")
+    if search != ".":
+        yield from (invalid("", domain, message) for message in names.is_dns1123_subdomain_with_underscore(domain))
 
 
-def _ip_faults(address: str) -> list[str]:
-    return names.is_ip(address, canonical=False)
+trimmed = text(lambda image: [] if image == image.strip() else ["must not have leading or trailing whitespace"])
+"""A container's image in a Pod"""
+DEADLINE = text(lambda seconds: names.is_in_range(seconds, 1, MAX_INT32))
+TABLES = tables(r"""
+PodSpec
+  resourceClaims[]
+    name                required LABEL
+    .                   invalid if resourceClaimName? and resourceClaimTemplateName? \
+                        -- at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified
+    .                   invalid if not resourceClaimName? and not resourceClaimTemplateName? \
+                        -- must specify one of: `resourceClaimName`, `resourceClaimTemplateName`
+    name                unique
+    resourceClaimName, resourceClaimTemplateName  given SUBDOMAIN
+  containers            required
+  containers[]
+    .                   Container
+    name                default "" unique
+    .                   Running
+    .                   Restarts
+  containers            host_ports
+  initContainers        init_containers
+  ephemeralContainers   ephemeral_containers
+  resources             pod_resources
+  containers[]          if hostNetwork
+    ports[]
+      hostPort          invalid if v != containerPort -- must match `containerPort` when `hostNetwork` is true
+  nodeSelector          validate_labels
+  securityContext
+    .                   Identity
+    supplementalGroups[]  USER_ID
+    sysctls             sysctls
+    fsGroupChangePolicy  in Always OnRootMismatch
+    .                   Profiles
+    supplementalGroupsPolicy  in Merge Strict
+    seLinuxChangePolicy  in MountOption Recursive
+  shareProcessNamespace  invalid if hostPID at ".securityContext.shareProcessNamespace" \
+                        -- ShareProcessNamespace and HostPID cannot both be enabled
+  affinity
+    nodeAffinity
+      requiredDuringSchedulingIgnoredDuringExecution  given NodeSelector
+      preferredDuringSchedulingIgnoredDuringExecution[]
+        weight          default 0 invalid if not 1 <= v <= 100 -- must be in the range 1-100
+        preference      NodePreference
+    podAffinity, podAntiAffinity
+      requiredDuringSchedulingIgnoredDuringExecution[]  PodTerm
+      preferredDuringSchedulingIgnoredDuringExecution[]
+        weight          default 0 invalid if not 1 <= v <= 100 -- must be in the range 1-100
+        podAffinityTerm  default NOTHING PodTerm
+  readinessGates[]
+    conditionType       default "" QUALIFIED
+  schedulingGates[]
+    name                default "" QUALIFIED at ""
+    name                default "" unique at ""
+  topologySpreadConstraints[]
+    maxSkew             default 0 > 0 -- must be greater than zero
+    topologyKey         required -- can not be empty
+    whenUnsatisfiable   default "" in DoNotSchedule ScheduleAnyway
+    .                   duplicate spread(o) \
+                        if topologyKey? and is_spread_again(up.topologySpreadConstraints, k) \
+                        at ".{{topologyKey, whenUnsatisfiable}}"
+    minDomains          given > 0 -- must be greater than zero
+    minDomains          given invalid if whenUnsatisfiable != "DoNotSchedule" \
+                        -- can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {whenUnsatisfiable}
+    nodeAffinityPolicy, nodeTaintsPolicy  in Honor Ignore
+    matchLabelKeys      forbidden if not labelSelector? -- must not be specified when labelSelector is not set
+    matchLabelKeys      spread_label_keys
+    labelSelector       SELECTOR
+  serviceAccountName, nodeName  SUBDOMAIN
+  activeDeadlineSeconds  given DEADLINE
+  hostname              LABEL
+  hostnameOverride      given chars 64
+  hostnameOverride      given SUBDOMAIN
+  hostnameOverride      given forbidden if setHostnameAsFQDN -- may not be set when `setHostnameAsFQDN` is true
+  hostnameOverride      given forbidden if hostNetwork -- may not be set when `hostNetwork` is true
+  subdomain             LABEL
+  tolerations[]         Toleration
+  hostAliases[]
+    ip                  default "" IP
+    hostnames[]         SUBDOMAIN
+  priorityClassName, runtimeClassName  SUBDOMAIN
+  preemptionPolicy      required if preemptionPolicy?
+  preemptionPolicy      in PreemptLowerPriority Never
+  overhead              overhead
+  .                     operating_system if os?
+  restartPolicy         required in Always OnFailure Never
+  dnsPolicy             required in ClusterFirstWithHostNet ClusterFirst Default None
+  dnsConfig             present if dnsPolicy == "None" -- must provide `dnsConfig` when `dnsPolicy` is None
+  dnsConfig             given
+    nameservers  required if up.dnsPolicy == "None" -- must provide at least one DNS nameserver when `dnsPolicy` is None
+    else .              DNSConfig
+  hostNetwork           forbidden if hostUsers is False -- when `pod.Spec.HostUsers` is false
+  hostPID               forbidden if hostUsers is False at ".HostPID" -- when `pod.Spec.HostUsers` is false
+  hostIPC               forbidden if hostUsers is False at ".HostIPC" -- when `pod.Spec.HostUsers` is false
 
+DNSConfig
+  nameservers           invalid if len(v) > 3 -- must not have more than 3 nameservers
+  nameservers[]         IP
+  searches              invalid if len(v) > 32 -- must not have more than 32 search paths
+  searches              invalid if len(" ".join(v)) > 2048 \
+                        -- must not have more than 2048 characters (including spaces) in the search list
+  searches[]            search
+  options[]
+    name                required at "" -- must not be empty
 
-def _host_network(on: bool, path: str, spec: Object) -> Errors:
-    """In a template a port of the host may be left open, the Pod's defaults fill it in (see `validation.pod`)."""
-    base = path.removesuffix(".hostNetwork")
-    for index, container in enumerate(spec.get("containers", ()) if on else ()):
-        for number, port in enumerate(container.get("ports", ())):
-            if port.get("hostPort") and port["hostPort"] != port.get("containerPort"):
-                why = "must match `containerPort` when `hostNetwork` is true"
-                yield invalid(f"{base}.containers[{index}].ports[{number}].hostPort", port["hostPort"], why)
+Container
+  name                  required LABEL
+  image                 required
+  terminationMessagePolicy  required in File FallbackToLogsOnError
+  imagePullPolicy       required in Always IfNotPresent Never
+  ports[]
+    name                PORT_NAME
+    name                unique if not PORT_NAME(v)
+    containerPort       required PORT_NUMBER
+    hostPort            PORT_NUMBER
+    protocol            required in PROTOCOLS
+  env[]
+    name                required ENV_NAME
+    valueFrom           given
+      fieldRef          given env_field
+      resourceFieldRef  given resource_field_ref
+      configMapKeyRef, secretKeyRef  given
+        name            default "" SUBDOMAIN
+        key             required CONFIG_KEY
+      fileKeyRef        given
+        key, volumeName  required
+        path            required local_path
+      .                 invalid "" if len(o) == 0 \
+                        -- must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`
+      else .            invalid "" if up.value -- may not be specified when `value` is not empty
+      else .            invalid "" if len(o) > 1 -- may not have more than one field specified at a time
+  envFrom[]
+    prefix              ENV_NAME
+    configMapRef, secretRef  given
+      name              required PREFIX
+    .  invalid "" if not configMapRef? and not secretRef? at "^" -- must specify one of: `configMapRef` or `secretRef`
+    .  invalid "" if configMapRef? and secretRef? at "^" -- may not have more than one field specified at a time
+  .                     Mounts
+  resources             validate_resources
+  resources.claims      claimed
+  resizePolicy[]
+    resourceName        default "" unique at ""
+    resourceName        required in cpu memory at "^"
+    restartPolicy       required in NotRequired RestartContainer at "^"
+    restartPolicy       default "" invalid if v != "NotRequired" and s.spec.get("restartPolicy") == "Never" at "^" \
+                        -- must be 'NotRequired' when `restartPolicy` is 'Never'
+  securityContext
+    .                   Identity
+    procMount           in Default Unmasked
+    procMount           invalid if v == "Unmasked" and s.spec.get("hostUsers", True) \
+                        -- `hostUsers` must be false to use `Unmasked`
+    .                   Profiles
+    .                   invalid if allowPrivilegeEscalation is False and privileged \
+                        -- cannot set `allowPrivilegeEscalation` to false and `privileged` to true
+    .                   invalid if allowPrivilegeEscalation is False and "CAP_SYS_ADMIN" in (capabilities.add or ()) \
+                        -- cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN
 
+Running
+  lifecycle
+    postStart, preStop  given handler
+  livenessProbe         given LastingProbe
+  readinessProbe        given
+    .                   Probe
+    terminationGracePeriodSeconds  given invalid -- must not be set for readinessProbes
+  startupProbe          given LastingProbe
 
-def _share_process_namespace(on: bool, path: str, spec: Object) -> Errors:
-    if on and spec.get("hostPID"):
-        here = path.replace(".shareProcessNamespace", ".securityContext.shareProcessNamespace")
-        yield invalid(here, True, "ShareProcessNamespace and HostPID cannot both be enabled")
+NotRunning
+  lifecycle, livenessProbe, readinessProbe, startupProbe  given forbidden \
+                        -- may not be set for init containers without restartPolicy=Always
 
+LastingProbe
+  .                     Probe
+  successThreshold      default 0 == 1 -- must be 1
 
-def _hostname_override(name: str, path: str, spec: Object) -> Errors:
-    if len(name) > 64:
-        yield too_long(path, 64)
-    yield from each(name, path, name_is_dns_subdomain)
-    for key in ("setHostnameAsFQDN", "hostNetwork"):
-        if spec.get(key):
-            yield field_forbidden(path, f"may not be set when `{key}` is true")
+Probe
+  .                     handler
+  initialDelaySeconds, timeoutSeconds, periodSeconds, successThreshold, failureThreshold  >= 0
+  terminationGracePeriodSeconds  given > 0
 
+handler exec
+  command               required
+handler httpGet
+  port                  default 0 PORT
+  path                  required
+  scheme                default "" in HTTP HTTPS
+  httpHeaders[.]
+    name                default "" HEADER at ""
+handler tcpSocket
+  port                  default 0 PORT
+handler grpc
+  port                  default 0 PORT
+handler sleep
+  seconds               default 0 invalid if not 0 <= v <= s.spec.get("terminationGracePeriodSeconds", v) at "" \
+      -- must be non-negative and less than terminationGracePeriodSeconds ({s.spec["terminationGracePeriodSeconds"]})
 
-def _host_aliases(aliases: Iterable[Object], path: str, spec: Object) -> Errors:
-    for index, alias in enumerate(aliases):
-        yield from each(alias.get("ip", ""), f"{path}[{index}].ip", _ip_faults)
-        for number, host in enumerate(alias.get("hostnames", ())):
-            yield from each(host, f"{path}[{index}].hostnames[{number}]", name_is_dns_subdomain)
+Restarts
+  restartPolicy         given in Always Never OnFailure
+  restartPolicyRules    missing if not restartPolicy? at ".restartPolicy" \
+                        -- must specify restartPolicy when restart rules are used
+  restartPolicyRules    most 20 if restartPolicy?
+  restartPolicyRules[]  RestartRule if restartPolicy?
 
+RestartRule
+  action                required in Restart RestartAllContainers
+  exitCodes             present -- must be specified
+  exitCodes             given
+    operator            required in In NotIn
+    values              most 255
 
-def _readiness_gates(gates: Iterable[Object], path: str, spec: Object) -> Errors:
-    for index, gate in enumerate(gates):
-        yield from each(gate.get("conditionType", ""), f"{path}[{index}].conditionType", names.is_qualified_name)
+Mounts
+  volumeMounts[]
+    name                required
+    name                default "" unknown if v not in s.volumes
+    mountPath           required
+    mountPath           default "" unique -- must be unique
+    name                default "" invalid if v in names_of(up.volumeDevices) -- must not already exist in volumeDevices
+    mountPath           default "" invalid if v in paths_of(up.volumeDevices, "devicePath") \
+                        -- must not already exist as a path in volumeDevices
+    # From here on upstream reports at the list.
+    subPath             descending_path at "^.subPath"
+    subPathExpr         descending_path at "^.subPathExpr"
+    subPathExpr         invalid if subPath -- subPathExpr and subPath are mutually exclusive
+    mountPropagation    in Bidirectional HostToContainer None at "^.mountPropagation"
+    mountPropagation    forbidden \
+                        if v == "Bidirectional" and not up.securityContext.privileged at "^.mountPropagation" \
+                        -- Bidirectional mount propagation is available only to privileged containers
+    recursiveReadOnly   given in Disabled Enabled IfPossible at "^.recursiveReadOnly"
+    recursiveReadOnly   forbidden if v in ("Enabled", "IfPossible") and not readOnly at "^.recursiveReadOnly" \
+                        -- may only be specified when readOnly is true
+    recursiveReadOnly   forbidden \
+                        if v in ("Enabled", "IfPossible") and mountPropagation not in (None, "None") \
+                        at "^.recursiveReadOnly" \
+                        -- may only be specified when mountPropagation is None or not specified
+  volumeDevices[]
+    name                required
+    name                default "" unique -- must be unique
+    name                default "" unknown if v not in s.volumes
+    name                default "" invalid if not is_block(s.volumes.get(v)) \
+                        -- can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode
+    devicePath          required
+    devicePath          default "" unique -- must be unique
+    devicePath          invalid if no_backsteps(v) -- can not contain backsteps ('..')
+    name                default "" invalid if v in names_of(up.volumeMounts) -- must not already exist in volumeMounts
+    devicePath          default "" invalid if v in paths_of(up.volumeMounts, "mountPath") \
+                        -- must not already exist as a path in volumeMounts
 
+Identity
+  fsGroup, runAsUser, runAsGroup  USER_ID
 
-def _scheduling_gates(gates: Iterable[Object], path: str, spec: Object) -> Errors:
-    seen: set[str] = set()
-    for index, gate in enumerate(gates):
-        yield from each(gate.get("name", ""), f"{path}[{index}]", names.is_qualified_name)
-        yield from _unique(gate.get("name", ""), seen, f"{path}[{index}]")
+Profiles
+  seccompProfile        given
+    type                required in Localhost RuntimeDefault Unconfined -- type is required when seccompProfile is set
+    localhostProfile    always localhost
+  appArmorProfile       given
+    type                required in Localhost RuntimeDefault Unconfined -- type is required when appArmorProfile is set
+    localhostProfile    given invalid o if type != "Localhost" -- can only be set when AppArmor type is Localhost
+    localhostProfile    required if type == "Localhost" -- must be set when AppArmor type is Localhost
+    else localhostProfile  invalid if type == "Localhost" and v != v.strip() -- must not be padded with whitespace
+    else localhostProfile  chars 4095 if type == "Localhost"
 
+Toleration
+  key                   QUALIFIED
+  operator              default "" invalid if not key and v != "Exists" \
+                        -- operator must be Exists when `key` is empty, which means "match all values and all keys"
+  effect                default "" invalid if tolerationSeconds? and v != "NoExecute" \
+                        -- effect must be 'NoExecute' when `tolerationSeconds` is set
+  value  invalid if operator == "Exists" at ".operator" -- value must be empty when `operator` is 'Exists'
+  value                 plain_value if operator in (None, "", "Equal") at ".operator"
+  operator              in Equal Exists
+  effect                in TAINT_EFFECTS
 
-def _deadline(seconds: int, path: str, spec: Object) -> Errors:
-    yield from each(seconds, path, lambda value: names.is_in_range(value, 1, MAX_INT32))
+NodeSelector
+  nodeSelectorTerms     required -- must have at least one node selector term
+  nodeSelectorTerms[]
+    matchExpressions[]
+      .                 Expression
+      values[]          LABEL_VALUE
+    .                   MatchFields
 
+NodePreference
+  matchExpressions[]    Expression
+  .                     MatchFields
 
-def _preemption_policy(policy: str, path: str, spec: Object) -> Errors:
-    if policy not in ("PreemptLowerPriority", "Never"):
-        yield not_supported(path, policy, ("PreemptLowerPriority", "Never")) if policy else required(path)
+Expression
+  values                required if operator in ("In", "NotIn") -- must be specified when `operator` is 'In' or 'NotIn'
+  values                forbidden if operator in ("Exists", "DoesNotExist") \
+                        -- may not be specified when `operator` is 'Exists' or 'DoesNotExist'
+  values                always missing if operator in ("Gt", "Lt") and len(v or ()) != 1 \
+                        -- must be specified single value when `operator` is 'Lt' or 'Gt'
+  operator              default "" invalid if v not in ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt") \
+                        -- not a valid selector operator
+  key                   default "" QUALIFIED
 
+MatchFields
+  matchFields[]
+    operator            default "" invalid if v not in ("In", "NotIn") -- not a valid selector operator
+    values              always missing if operator in ("In", "NotIn") and len(v or ()) != 1 \
+                        -- must be only one value when `operator` is 'In' or 'NotIn' for node field selector
+    key                 default "" invalid if v != "metadata.name" -- not a valid field selector key
+    values[]            SUBDOMAIN if key == "metadata.name"
 
-def _node_selector(selector: Mapping[str, str], path: str, spec: Object) -> Iterable[FieldError]:
-    return validate_labels(selector, path)
-
-
-def _subdomain(name: str, path: str, spec: Object) -> Iterable[FieldError]:
-    return each(name, path, _subdomain_faults) if name and _subdomain_faults(name) else ()
-
-
-def _label(name: str, path: str, spec: Object) -> Iterable[FieldError]:
-    return each(name, path, name_is_dns_label) if name else ()
-
-
-_FIELDS: dict[str, Callable[[Any, str, Object], Iterable[FieldError]]] = {
-    "resources": _pod_resources,
-    "hostNetwork": _host_network,
-    "nodeSelector": _node_selector,
-    "securityContext": _pod_security_context,
-    "shareProcessNamespace": _share_process_namespace,
-    "affinity": _affinity,
-    "readinessGates": _readiness_gates,
-    "schedulingGates": _scheduling_gates,
-    "topologySpreadConstraints": _topology_spread,
-    "serviceAccountName": _subdomain,
-    "nodeName": _subdomain,
-    "activeDeadlineSeconds": _deadline,
-    "hostname": _label,
-    "hostnameOverride": _hostname_override,
-    "subdomain": _label,
-    "tolerations": validate_tolerations,
-    "hostAliases": _host_aliases,
-    "priorityClassName": _subdomain,
-    "runtimeClassName": _subdomain,
-    "preemptionPolicy": _preemption_policy,
-    "overhead": _overhead,
-    "os": _operating_system,
-}
-_CONTAINER_FIELDS: dict[str, Callable[[Any, str, Object, Context], Errors]] = {
-    "ports": _ports,
-    "env": _env,
-    "envFrom": _env_from,
-    "volumeMounts": _volume_mounts,
-    "volumeDevices": _volume_devices,
-    "resources": _resources,
-    "resizePolicy": _resize_policy,
-    "securityContext": _security_context,
-}
+PodTerm
+  labelSelector, namespaceSelector  SELECTOR
+  namespaces[.]         LABEL at ".namespace"
+  matchLabelKeys        forbidden if not labelSelector? -- must not be specified when labelSelector is not set
+  matchLabelKeys[]      QUALIFIED if labelSelector?
+  mismatchLabelKeys     forbidden if not labelSelector? -- must not be specified when labelSelector is not set
+  mismatchLabelKeys[]   QUALIFIED if labelSelector?
+  .                     match_label_keys
+  topologyKey           required -- can not be empty
+  topologyKey           default "" QUALIFIED
+""", globals(), vars(common), vars(volumes), vars(objectmeta))  # fmt: skip

@@ -226,6 +226,10 @@ def takes_defaults_of_pods(original: Original, *args: Any) -> Any:
     return [fault for fault in original(*args) if fault.type != "FieldValueForbidden"]
 
 
-@miniature("A LimitRange may contradict itself.", caught_by=("limits.24", "limits.25"), instead_of=policy._limit_range)
-def takes_every_limit_range(original: Original, limit_range: Object) -> Any:
+@miniature(
+    "A LimitRange may contradict itself.",
+    caught_by=("limits.24", "limits.25"),
+    instead_of=policy.TABLES["/LimitRange"],
+)
+def takes_every_limit_range(original: Original, *given: Any) -> Any:
     return ()

@@ -299,8 +299,10 @@ def caps_what_is_used(original: Original, spec: Object, *args: Any) -> Any:
 # What is refused as a quota
 
 
-@miniature("A quota may be anything.", caught_by=("quotas.38", "compute-quotas.17"), instead_of=policy._quota)
-def takes_every_quota(original: Original, quota: Object) -> Any:
+@miniature(
+    "A quota may be anything.", caught_by=("quotas.38", "compute-quotas.17"), instead_of=policy.TABLES["/ResourceQuota"]
+)
+def takes_every_quota(original: Original, *given: Any) -> Any:
     return ()
 
 
@@ -312,8 +314,8 @@ def reads_any_quantity(original: Original, value: Any, unknown: list[str], node:
         return "0"
 
 
-@miniature("Scopes may change.", caught_by="compute-quotas.18", instead_of=policy._quota_update)
-def lets_scopes_change(original: Original, new: Object, old: Object) -> Any:
+@miniature("Scopes may change.", caught_by="compute-quotas.18", instead_of=policy.TABLES["/ResourceQuota update"])
+def lets_scopes_change(original: Original, *given: Any) -> Any:
     return ()
 
 
