@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import orjson
@@ -187,12 +188,16 @@ def test_aliases_and_merges_may_not_multiply() -> None:
     ]
     with pytest.raises(StatusError, match="excessive aliasing"):
         parse_yaml(b"\n".join(lists))
-    try:
-        merged = parse_yaml(b"\n".join(merges))
-    except StatusError as refusal:  # PyYAML before 6.0.4 copies what is merged as often as it is named
-        assert "excessive aliasing" in refusal.message
-    else:
-        assert merged == {f"a{i}": {"x": 1} for i in range(12)}
+    # PyYAML before 6.0.4 copies what is merged as often as it is named; later ones once.
+    told = pytest.raises(StatusError, match="excessive aliasing") if _copies_merges() else nullcontext()
+    with told:
+        assert parse_yaml(b"\n".join(merges)) == {f"a{i}": {"x": 1} for i in range(12)}
+
+
+def _copies_merges() -> bool:
+    node = yaml.compose("{<<: [&a {x: 1}, *a]}", yaml.SafeLoader)
+    yaml.SafeLoader("").flatten_mapping(node)
+    return len(node.value) > 1
 
 
 def test_a_refusal_of_very_many_mistakes_is_no_larger_than_it_helps(cluster: Cluster) -> None:
