@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import httpx2
 
@@ -94,6 +94,51 @@ class Recorded:
     namespace: str
     name: str
     accepted: bool
+
+
+class Place(NamedTuple):
+    """Where a connection begins, or whose tables are read: a "Pod" (by its real names), a "node", or a machine
+    "outside" of the cluster; `name` "" is the first of them."""
+
+    kind: str
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What came of one connection: "answered", "refused", "timed out", "unreachable", or "unresolved" where a name has
+    no address. Who answered tells its hostname, which is a Pod's name, and the address that it saw as the source;
+    "" where it does not tell (as agnhost's netexec does at /hostname and /clientip, over UDP by the words alone).
+    `answered_from` is the address that the answer came from."""
+
+    outcome: str
+    pod: str = ""
+    source: str = ""
+    answered_from: str = ""
+
+
+class Crossing(NamedTuple):
+    """A packet at a device of a node, of a Pod (its name), or of a machine outside.
+
+    `source` and `destination` are its own; `outer` are the headers around it, outermost first: "udp 192.168.100.11 >
+    192.168.100.12:8285", "vxlan 1" ... , none where it goes as it is.
+    """
+
+    host: str
+    device: str
+    source: str
+    destination: str
+    outer: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A connection, and where its first packet and the answer to it were seen, in order."""
+
+    connection: Connection
+    there: tuple[Crossing, ...]
+    back: tuple[Crossing, ...]
 
 
 class Watching(Protocol):
@@ -296,6 +341,56 @@ class Driver(ABC):
     def join(self, node: str) -> None:
         """Let one more node join, and go again with the scenario; where the target has nodes.fault."""
         raise NotImplementedError("nodes.fault")
+
+    def connect(
+        self,
+        origin: Place,
+        address: str,
+        port: int,
+        protocol: str = "TCP",
+        times: int = 1,
+        hold: bool = False,
+        size: int = 0,
+    ) -> list[Connection]:
+        """New connections, one after another, to an address or a name; where the target has net.connect.
+
+        `hold` keeps them open until the scenario ends or they are broken; `size` bytes are sent with each request.
+        """
+        raise NotImplementedError("net.connect")
+
+    def held(self) -> list[Connection]:
+        """What comes of one more request over each connection that is held: "answered", or how it broke."""
+        raise NotImplementedError("net.connect")
+
+    def fetch(self, origin: Place, address: str, port: int, path: str) -> tuple[int, str]:
+        """The code and the body of an answer by HTTP, code 0 for none; where the target has net.connect."""
+        raise NotImplementedError("net.connect")
+
+    def resolve(self, origin: Place, name: str, type: str = "A") -> tuple[str, list[str]]:
+        """What a Pod's resolver makes of a name, which is taken as it is: ("NOERROR", answers as text), or NXDOMAIN
+        and so on; an SRV record is "priority weight port target". Where the target has dns."""
+        raise NotImplementedError("dns")
+
+    def journey(self, origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
+        """One connection, followed; where the target has net.capture."""
+        raise NotImplementedError("net.capture")
+
+    def tables(self, place: Place) -> Mapping[str, list[Object]]:
+        """A network as data, where the target has net.state: links, addresses, routes, neighbors, fdb, virtual servers
+        (with their servers), the keys of their rows as `ip -j`, `bridge -j` and `ipvsadm` name them."""
+        raise NotImplementedError("net.state")
+
+    def remove_rule(self, node: str, table: str, row: Mapping[str, str]) -> None:
+        """Remove the row of a node's table, as somebody with root might; where the target has net.fault."""
+        raise NotImplementedError("net.fault")
+
+    def stop_component(self, node: str, component: str) -> None:
+        """Let a node's kube-proxy or flanneld end, leaving what it made; where the target has net.fault."""
+        raise NotImplementedError("net.fault")
+
+    def start_component(self, node: str, component: str) -> None:
+        """Let it begin anew, with no memory; where the target has net.fault."""
+        raise NotImplementedError("net.fault")
 
     def implementation(self) -> dict[str, str]:
         """Who made the system: organization, project, version, url, language; what is not known is left out."""
