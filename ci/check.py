@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,17 @@ def tests() -> bool:
 
 
 def features() -> bool:
-    return run(*PYTEST, "features") and run(str(BIN / "gherkube"), "run")
+    """Both ways to run them in process; the first tells how much of the reference the features alone reach."""
+    with tempfile.TemporaryDirectory() as kept:
+        coverage, told = str(BIN / "coverage"), {"COVERAGE_FILE": f"{kept}/coverage"}
+        return all(
+            [
+                run(coverage, "run", "-m", *("pytest", *PYTEST[1:]), "features", **told),
+                run(coverage, "combine", "-q", **told),
+                run(coverage, "report", "--skip-covered", "--sort=cover", **told),
+                run(str(BIN / "gherkube"), "run", "-n", "2"),
+            ]
+        )
 
 
 def miniatures() -> bool:
