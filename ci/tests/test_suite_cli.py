@@ -90,6 +90,7 @@ WRONG = [
     (["run", "--target", "kubeconfig:/etc/hostname"], "gherkube: target 'kubeconfig:/etc/hostname': not a"),
     (["run", "--target", "reference?moons=2"], "no option 'moons'; options: nodes, seed"),
     (["run", "--report", "/nope/report.json"], "gherkube: cannot write /nope/report.json: No such file or directory"),
+    (["run", "--messages", "/nope/m"], "gherkube: cannot write /nope/m: No such file or directory"),
     (["run", "--junit", "/"], "gherkube: cannot write /: Is a directory"),
     (["run", "-n", "many"], "gherkube: -n 'many': a number of processes, or auto"),
     (["run", "--retries", "-1"], "gherkube: Invalid value for '--retries'"),
@@ -169,7 +170,7 @@ def test_the_steps_never_import_a_system_under_test() -> None:
     check = (
         "import sys; from gherkube import steps, world; steps.modules();"
         "bad = [name for name in sys.modules if name.startswith(('refkube', 'gherkube.drivers.'))];"
-        "assert bad == ['gherkube.drivers.base'], bad"
+        "assert bad == ['gherkube.drivers.base', 'gherkube.drivers.conversation'], bad"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The command `gherkube`: run, list, lint, miniatures.
+"""The command `gherkube`: run, list, lint, miniatures, trace, diff, badge.
 
 Whatever is wrong with arguments, files or the target is told in one line on standard error, with exit code 3.
 """
@@ -44,11 +44,12 @@ def main() -> None:
 
 def call(arguments: list[str]) -> int:
     """Runs the command; returns its exit code."""
+    from gherkube.report import ReportError
     from gherkube.runner import Unusable
 
     try:
         result = app(arguments or ["--help"], prog_name="gherkube", standalone_mode=False)
-    except Unusable as error:
+    except (Unusable, ReportError) as error:
         for line in str(error).splitlines():
             print(f"gherkube: {line}", file=sys.stderr)
         return ExitCode.FAULT
@@ -94,6 +95,10 @@ def run(
     retries: Annotated[int, typer.Option(metavar="N", min=0, help="tries of a failed scenario; passing is flaky")] = 0,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="write a JSON report")] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="write JUnit XML")] = None,
+    messages: Annotated[Path | None, typer.Option(metavar="FILE", help="write Cucumber Messages (NDJSON)")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="keep in the report what components said to each other")
+    ] = False,
     implementation: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="organization, project, version, url, language of what is judged"),
@@ -118,6 +123,8 @@ def run(
         retries,
         report,
         junit,
+        messages,
+        record,
         _implementation(implementation or []),
         features,
     )
@@ -172,11 +179,13 @@ def miniatures(
     processes: Annotated[str, typer.Option("-n", "--processes", metavar="N", help="processes, or auto")] = "",
     names: Annotated[bool, typer.Option("--list", help="only list the miniatures")] = False,
     check: Annotated[bool, typer.Option("--check", help="only check that every scenario has a miniature")] = False,
+    results: Annotated[Path | None, typer.Option(metavar="FILE", help="write who caught what (JSON)")] = None,
     tags: Tags = "",
     features: Features = None,
 ) -> int:
     """Hold the suite against faulty references: each fault must be caught by the scenarios meant to."""
     from gherkube.drivers import miniatures as faulty
+    from gherkube.report import check_writable
     from gherkube.runner import run_miniatures
 
     spec, processes = _spec(features), _processes(processes)
@@ -190,8 +199,73 @@ def miniatures(
         print(finding)
     if check:
         return ExitCode.FAULT if findings else 0
-    code = run_miniatures(spec, processes, tags)
+    if results is not None:
+        check_writable(results)
+    code = run_miniatures(spec, processes, tags, results)
     return ExitCode.FAULT if findings else code
+
+
+@app.command()
+def trace(
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="the outcomes of this report")] = None,
+    miniatures: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the catches that `gherkube miniatures --results` wrote")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json, csv, markdown")] = "text",
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="write there instead of printing")] = None,
+    features: Features = None,
+) -> int:
+    """Trace every clause to its scenarios, their outcome and the faults they catch; what is missing is an error."""
+    from gherkube import traceability
+    from gherkube.drivers.miniatures import all_miniatures
+    from gherkube.report import read_report, write
+    from gherkube.runner import Unusable
+
+    if form not in traceability.FORMATS:
+        raise Unusable(f"--format {form!r}: one of {', '.join(traceability.FORMATS)}")
+    spec, faulty = _spec(features), all_miniatures()
+    outcomes = read_report(report) if report else None
+    caught = traceability.read_results(miniatures) if miniatures else None
+    text = traceability.written(traceability.trace(spec, faulty, outcomes, caught), form)
+    if output is None:
+        print(text, end="")
+    else:
+        write(output, text.encode())
+    findings = [*spec.broken, *traceability.missing(spec, faulty, caught)]
+    for finding in findings:
+        print(finding, file=sys.stderr)
+    return ExitCode.FAULT if findings else 0
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="a report")],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", help="a later one")],
+) -> int:
+    """Say what changed from one report to another.
+
+    Exit codes: 0 nothing got worse; 1 something that passed no longer does; 2 less was judged than before; 3 one of
+    the reports is damaged, or none.
+    """
+    from gherkube.comparison import compare, written
+    from gherkube.report import read_report
+
+    found = compare(read_report(before), read_report(after))
+    print(written(found), end="")
+    return found.exit_code
+
+
+@app.command()
+def badge(
+    report: Annotated[Path, typer.Argument(metavar="REPORT")],
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="the SVG to write")],
+) -> int:
+    """Draw the verdict of a report as a badge."""
+    from gherkube.badge import badge as drawn
+    from gherkube.report import read_report, write
+
+    write(output, drawn(read_report(report)).encode())
+    return 0
 
 
 def _spec(features: Path | None) -> Spec:

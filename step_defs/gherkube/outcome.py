@@ -50,7 +50,11 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 @dataclass
 class Result:
-    """What came of one case. `attempts` counts from 1; `evidence` maps a title to text or data."""
+    """What came of one case. `attempts` counts from 1; `evidence` maps a title to text or data.
+
+    `started` is when its last attempt began, `steps` are the seconds of each step that ran in it, and `record` is what
+    was said and sent meanwhile, where the run was asked to record.
+    """
 
     case: Case
     outcome: Outcome
@@ -58,6 +62,9 @@ class Result:
     duration: float = 0.0
     attempts: int = 1
     evidence: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    steps: Sequence[float] = ()
+    record: dict[str, Any] | None = None
 
 
 class Verdict(StrEnum):

@@ -17,9 +17,11 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -60,6 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     _option(
         group, "--miniatures", action="store_true", help="run the scenarios on faulty references that they must catch"
     )
+    group.addoption("--gherkube-record", action="store_true", help="record what components say to each other")
     group.addoption("--gherkube-features", metavar="DIR", default=None, help="another folder of features")
 
 
@@ -99,7 +102,8 @@ def suite_of(config: pytest.Config) -> Suite:
         features = option("gherkube_features")
         root = Path(features).resolve() if features else session.default_root()
         target = option("gherkube_target") or "reference"
-        suite = session.Suite(root, target, selection, option("gherkube_retries"), option("gherkube_miniatures"))
+        flags = (option("gherkube_miniatures"), option("gherkube_record"))
+        suite = session.Suite(root, target, selection, option("gherkube_retries"), *flags)
         config.stash[session.SUITE] = suite
         config.add_cleanup(suite.close)
         for line in _MARKERS:
@@ -215,6 +219,7 @@ class ScenarioItem(pytest.Function):
     case: Case
     miniature: Miniature | None
     steps_run: list[Any]
+    step_began: list[float]
     attempt: int = 1
     first_failure: str = ""
 
@@ -226,7 +231,7 @@ class ScenarioItem(pytest.Function):
         item = cls.from_parent(parent, name=name, callobj=function)
         item.case, item.miniature = case, miniature
         item.stash[CASE] = case
-        item.steps_run = []
+        item.steps_run, item.step_began = [], []
         scenario = case.scenario
         item.add_marker(scenario.level)
         item.add_marker(pytest.mark.profile(name=scenario.profile))
@@ -282,8 +287,21 @@ class ScenarioItem(pytest.Function):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_step(request: pytest.FixtureRequest, step: Any) -> None:
-    if isinstance(request.node, ScenarioItem):
-        request.node.steps_run.append(step)
+    item = request.node
+    if isinstance(item, ScenarioItem):
+        item.steps_run.append(step)
+        item.step_began.append(perf_counter())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_step_call(request: pytest.FixtureRequest) -> None:
+    """The step's arguments are there by now, its world among them."""
+    item = request.node
+    if isinstance(item, ScenarioItem) and suite_of(item.config).record:
+        from gherkube.session import WORLD
+
+        world, step = item.stash[WORLD], len(item.steps_run) - 1
+        world.begin_recording(step, telling=item.case.steps[step].type == "when")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -312,7 +330,7 @@ def _tell_outcome(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest
     from gherkube.outcome import Outcome
 
     outcome, reason = item.told(call)
-    evidence = _evidence(item) if outcome in (Outcome.FAILED, Outcome.ERRORED) else {}
+    evidence = _gathered(item, "evidence") if outcome in (Outcome.FAILED, Outcome.ERRORED) else {}
     if outcome is Outcome.ERRORED and report.outcome == "passed":
         report.outcome, report.longrepr = "failed", f"{item.where()}\nE   {reason}"
     if outcome is Outcome.PASSED and call.when == "call" and item.attempt > 1:
@@ -327,6 +345,11 @@ def _tell_outcome(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest
         "attempts": item.attempt,
         "evidence": evidence,
     }
+    if call.when == "call":
+        told["steps"] = [after - before for before, after in pairwise([*item.step_began, perf_counter()])]
+        told["started"] = call.start
+        if suite_of(item.config).record:
+            told["record"] = _gathered(item, "record")
     report.user_properties = [*report.user_properties, (PROPERTY, json.dumps(told, default=str))]
 
 
@@ -364,15 +387,15 @@ def _judge_miniature(item: ScenarioItem, call: pytest.CallInfo[Any], report: pyt
     report.user_properties = [*report.user_properties, (PROPERTY, json.dumps(told))]
 
 
-def _evidence(item: ScenarioItem) -> dict[str, Any]:
-    """Gathered before the scenario's objects are removed; what goes wrong meanwhile is evidence, too."""
+def _gathered(item: ScenarioItem, what: Literal["evidence", "record"]) -> dict[str, Any]:
+    """Before the scenario's objects are removed; what goes wrong meanwhile is told in it, too."""
     from gherkube.session import WORLD
 
     world = item.stash.get(WORLD, None)
     if world is None:
         return {}
     try:
-        return dict(world.evidence())
+        return dict(getattr(world, what)())
     except Exception as error:
         return {"incomplete": f"{type(error).__name__}: {error}"}
 
@@ -397,6 +420,7 @@ def pytest_runtest_protocol_with_retries(item: pytest.Item, nextitem: pytest.Ite
     for attempt in range(1, retries + 2):
         item.attempt = attempt
         item.steps_run.clear()
+        item.step_began.clear()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         if not any(report.failed for report in reports) or item.config.getoption("usepdb", False):
             break

@@ -19,6 +19,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
+from jsonschema.exceptions import best_match
 
 from gherkube import __version__, paths
 from gherkube.outcome import (
@@ -155,6 +156,28 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def read_report(path: Path) -> dict[str, Any]:
+    """A report that is whole and of this version of the format. Raises ReportError."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ReportError(f"{path} is no report: not JSON: {error}; gherkube run --report FILE writes one") from None
+    if not isinstance(read, dict) or "schemaVersion" not in read:
+        raise ReportError(f"{path} is no report of gherkube; gherkube run --report FILE writes one")
+    if read["schemaVersion"] != SCHEMA_VERSION:
+        told = f"{path} has version {read['schemaVersion']} of the report's format, this is {SCHEMA_VERSION}"
+        raise ReportError(f"{told}; run again with this gherkube, or read it with the one that wrote it")
+    broken = best_match(jsonschema.Draft202012Validator(schema()).iter_errors(read))
+    if broken is not None:
+        where = "/".join(str(part) for part in broken.absolute_path) or "the whole"
+        raise ReportError(f"{path} is damaged: {where}: {' '.join(broken.message.split())[:200]}")
+    if digest(read) != read["digest"]:
+        raise ReportError(f"{path} is damaged: its content is not what its digest was made of")
+    return read
+
+
 def check_writable(path: Path) -> None:
     """Before a long run, not after it. Raises ReportError."""
     try:
@@ -169,7 +192,7 @@ def check_writable(path: Path) -> None:
 
 def write_report(run: Run, path: Path) -> None:
     text = json.dumps(as_report(run), indent=2, ensure_ascii=False) + "\n"
-    _write(path, text.encode())
+    write(path, text.encode())
 
 
 def write_junit(run: Run, path: Path) -> None:
@@ -180,7 +203,7 @@ def write_junit(run: Run, path: Path) -> None:
         if results:
             root.append(_testsuite(feature.uri, results))
     ElementTree.indent(root)
-    _write(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+    write(path, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _testsuite(uri: str, results: Sequence[Result]) -> ElementTree.Element:
@@ -258,10 +281,11 @@ def _scenario(case: Case, result: Result) -> dict[str, Any]:
         "attempts": result.attempts,
         "duration": round(result.duration, 6),
         "evidence": result.evidence,
+        **({} if result.record is None else {"record": result.record}),
     }
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -284,4 +308,15 @@ def _xml(text: str) -> str:
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "�", text)
 
 
-__all__ = ["ReportError", "Run", "Verdict", "as_report", "check_writable", "digest", "write_junit", "write_report"]
+__all__ = [
+    "ReportError",
+    "Run",
+    "Verdict",
+    "as_report",
+    "check_writable",
+    "digest",
+    "read_report",
+    "write",
+    "write_junit",
+    "write_report",
+]

@@ -22,12 +22,14 @@ from gherkube import paths
 from gherkube.drivers import open_target
 from gherkube.drivers.base import Driver, TargetError, Unreachable
 from gherkube.lint import check_feature, check_names
+from gherkube.messages import write_messages
 from gherkube.outcome import ExitCode, Outcome, Result, worst
 from gherkube.plugin import PROPERTY
 from gherkube.progress import Display, summary
-from gherkube.report import IMPLEMENTATION, ReportError, Run, check_writable, write_junit, write_report
+from gherkube.report import IMPLEMENTATION, ReportError, Run, check_writable, write, write_junit, write_report
 from gherkube.session import Selection
 from gherkube.spec import Case, Spec, load
+from gherkube.traceability import results_of
 
 
 class Unusable(Exception):
@@ -46,6 +48,8 @@ class Options:
     retries: int = 0
     report: Path | None = None
     junit: Path | None = None
+    messages: Path | None = None
+    record: bool = False
     implementation: dict[str, str] = field(default_factory=dict)
     features: Path | None = None
 
@@ -57,13 +61,14 @@ class Options:
         words += ["--tags", self.tags] if self.tags else []
         words += ["-n", self.processes] if self.processes else []
         words += ["--retries", str(self.retries)] if self.retries else []
+        words += ["--record"] if self.record else []
         return shlex.join(words)
 
 
 def run(options: Options, display: Display, console: Any) -> ExitCode:
     """A whole run with all it prints and writes. Raises Unusable before anything is run."""
     selection, spec, selected = select(options)
-    for path in filter(None, (options.report, options.junit)):
+    for path in filter(None, (options.report, options.junit, options.messages)):
         try:
             check_writable(path)
         except ReportError as error:
@@ -149,6 +154,7 @@ def _pytest(options: Options, spec: Spec, selected: list[Case], recorder: Record
         arguments += [word for value in values for word in (f"--gherkube-{name}", value)]
     arguments += [f"--gherkube-tags={options.tags}"] if options.tags else []  # a bare @word would name a file
     arguments += ["-n", options.processes] if options.processes else []
+    arguments += ["--gherkube-record"] if options.record else []
     with own_configuration():
         return int(pytest.main([*arguments, *files], plugins=[recorder]))
 
@@ -182,6 +188,8 @@ def _conclude(run: Run, options: Options, console: Any) -> ExitCode:
             write_report(run, options.report)
         if options.junit is not None:
             write_junit(run, options.junit)
+        if options.messages is not None:
+            write_messages(run, options.messages)
     except ReportError as error:
         run.faults.append(str(error))
     summary(console, run)
@@ -221,6 +229,10 @@ class Recorder:
         evidence = {key: value for phase in phases for key, value in phase["evidence"].items()}
         reason = "" if outcome is Outcome.PASSED else telling["reason"] or outcome.value
         result = Result(self._cases[id], outcome, reason, self._durations.pop(id), attempts, evidence)
+        for phase in phases:
+            result.started = phase.get("started", result.started)
+            result.steps = phase.get("steps", result.steps)
+            result.record = phase.get("record", result.record)
         self.results[id] = result
         self._display.result(result)
 
@@ -237,8 +249,8 @@ class Recorder:
             self.interrupted = True
 
 
-def run_miniatures(spec: Spec, processes: str = "", tags: str = "") -> ExitCode:
-    """Runs every miniature's scenarios in one pytest session and prints what came of each."""
+def run_miniatures(spec: Spec, processes: str = "", tags: str = "", results: Path | None = None) -> ExitCode:
+    """Runs every miniature's scenarios in one pytest session, prints what came of each, and writes it to `results`."""
     arguments = ["-c", str(paths.PACKAGE / "pytest.ini"), "--rootdir", str(spec.root), "-p", "no:cacheprovider"]
     arguments += ["-p", "no:terminal", "--gherkube-features", str(spec.root), "--gherkube-miniatures"]
     arguments += ["-n", processes] if processes else []
@@ -246,6 +258,8 @@ def run_miniatures(spec: Spec, processes: str = "", tags: str = "") -> ExitCode:
     judge = MiniatureJudge()
     with own_configuration():
         code = int(pytest.main([*arguments, str(spec.root)], plugins=[judge]))
+    if results is not None:
+        write(results, (json.dumps(results_of(spec, judge.told), indent=1, ensure_ascii=False) + "\n").encode())
     for fault in judge.faults:
         print(f"fault: {fault}")
     if not judge.caught and not judge.missed:
@@ -262,6 +276,7 @@ class MiniatureJudge:
     def __init__(self) -> None:
         self.caught = self.missed = 0
         self.faults: list[str] = []
+        self.told: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told = next((json.loads(str(value)) for name, value in report.user_properties if name == PROPERTY), None)
@@ -269,6 +284,7 @@ class MiniatureJudge:
             if report.failed:
                 self.faults.append(f"{report.nodeid}: {report.longrepr}")
             return
+        self.told.append(told)
         if told["caught"]:
             self.caught += 1
             print(f"caught  {told['miniature']} by {told['id']}: {told['reason']}")

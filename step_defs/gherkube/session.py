@@ -74,6 +74,7 @@ class Suite:
     selection: Selection = field(default_factory=Selection)
     retries: int = 0
     miniatures: bool = False
+    record: bool = False
     _driver: Driver | None = None
 
     @property

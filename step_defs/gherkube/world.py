@@ -9,11 +9,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gherkube import kinds, paths
-from gherkube.drivers.base import ADMIN, JSON, Answer, Api, Driver, Names, Object, Unreachable, Watching
+from gherkube.drivers.base import (
+    ADMIN,
+    JSON,
+    Answer,
+    Api,
+    Crossing,
+    Driver,
+    Journey,
+    Names,
+    Object,
+    Place,
+    Unreachable,
+    Watching,
+)
+from gherkube.drivers.conversation import condensed
 from gherkube.kinds import Kind
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.values import ABSENT, Misused, all_from_yaml, cell_value, from_yaml, get, merge, put, rows
@@ -58,6 +73,9 @@ class World:
         self.token: str | None = ADMIN
         self.accept = JSON
         self.listed: list[tuple[str, Answer]] = []  # what discovery tells ("apps/v1 Deployment"), and the list of it
+        self.telling: set[int] = set()  # steps whose reading is what the scenario is about, where it is recorded
+        self._journeys: list[Object] | None = None  # where it is recorded
+        self._step = 0
         self._made: dict[str, None] = {}  # paths of what was created, in order
 
     # Names and objects
@@ -277,8 +295,37 @@ class World:
             found["watch"] = [f"{kind} {get(obj, 'metadata.name')}" for kind, obj in self.watch.events]
         return found
 
+    def record(self) -> dict[str, Any]:
+        """What was said and sent in this scenario, shortened to what is worth reading, in the features' names."""
+        conversation = condensed(self.driver.conversation(), self.telling)
+        return {"conversation": self.plain(conversation), "journeys": self.plain(self._journeys or [])}
+
+    def begin_recording(self, step: int, *, telling: bool) -> None:
+        """From the step of this number on, what is said and sent is kept."""
+        self._step = step
+        if telling:
+            self.telling.add(step)
+        self.driver.mark(step)
+        if self._journeys is None:
+            self._journeys = []
+            vars(self.driver)["journey"] = self._noting(self.driver.journey)
+
+    def _noting(self, journey: Callable[..., Journey]) -> Callable[..., Journey]:
+        def followed(origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
+            made = journey(origin, address, port, protocol)
+            ways = {"there": list(map(_crossing, made.there)), "back": list(map(_crossing, made.back))}
+            target = f"{protocol} {address}:{port}"
+            asked = {"step": self._step, "origin": " ".join(filter(None, (origin.kind, origin.name))), "target": target}
+            told = {**asked, **asdict(made.connection), **ways}
+            assert self._journeys is not None
+            self._journeys.append(told)
+            return made
+
+        return followed
+
     def close(self) -> None:
         """Stops the watch; where a cluster is shared, removes what was made, held by finalizers or not."""
+        vars(self.driver).pop("journey", None)
         for watch in self.watches:
             watch.stop()
         if not self.names.marker:
@@ -362,6 +409,10 @@ class Watch:
     @property
     def ended(self) -> bool:
         return self._stream is None or self._stream.ended
+
+
+def _crossing(crossing: Crossing) -> Object:
+    return {**crossing._asdict(), "outer": list(crossing.outer)}
 
 
 def template(kind: Kind) -> Object:

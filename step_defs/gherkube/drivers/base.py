@@ -141,6 +141,22 @@ class Journey:
     back: tuple[Crossing, ...]
 
 
+@dataclass(frozen=True)
+class Said:
+    """What one component asked of the API server, for those who read about it: in the step of that number (from 0),
+    at that time, a request with a code for its answer, and what of its content is worth a note."""
+
+    step: int
+    at: float
+    who: str
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+    note: str = ""
+
+
 class Watching(Protocol):
     """A watch under way. `lines` are the complete lines so far, `ended` is true once no more will come."""
 
@@ -391,6 +407,13 @@ class Driver(ABC):
     def start_component(self, node: str, component: str) -> None:
         """Let it begin anew, with no memory; where the target has net.fault."""
         raise NotImplementedError("net.fault")
+
+    def mark(self, step: int) -> None:  # noqa: B027  (most targets cannot tell)
+        """A step begins: what is said from now on belongs to it. Called only where a run is recorded."""
+
+    def conversation(self) -> list[Said]:
+        """What components said since the first mark, oldest first; nothing where the target cannot tell."""
+        return []
 
     def implementation(self) -> dict[str, str]:
         """Who made the system: organization, project, version, url, language; what is not known is left out."""

@@ -17,7 +17,8 @@ from refkube.apimachinery.rest import HttpRequest, Request
 from refkube.cluster import Cluster, open_store
 from refkube.kubelet.hollow import HollowKubelet
 
-from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Watching
+from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Said, Watching
+from gherkube.drivers.conversation import told_in_short
 from gherkube.values import Misused
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ HOME = "home"
 _STREAM = "gherkube.stream"
 RECORDED = 10_000  # requests that are remembered
 PATIENT_CALLS = 500_000  # in one instant: a scenario's cluster that wants more is in a circle
+_MARK = "the scenario"  # who is told of in the trace where a step begins
 PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
 
 
@@ -40,6 +42,7 @@ class ReferenceDriver(Driver):
         super().__init__()
         self._nodes, self._seed = nodes, seed
         self._cluster: Cluster | None = None
+        self._began = 0.0
         # lightkube needs a user; the token is each cluster's own, and goes with each request.
         server = models.Cluster(server="http://reference")
         config: Any = KubeConfig.from_one(cluster=server, user=models.User()).get()
@@ -58,6 +61,7 @@ class ReferenceDriver(Driver):
         self._cluster = None
         self.exchanges.clear()
         answer = self.api().call("POST", "/api/v1/namespaces", body={"metadata": {"name": HOME}})
+        self._began = self.cluster.loop.now()
         if not answer.accepted:
             raise AssertionError(f"the scenario's namespace was {answer}")
         return Names(home=HOME)
@@ -104,6 +108,19 @@ class ReferenceDriver(Driver):
         entries = self.cluster.loop.trace.entries()
         return [_recorded(entry.detail["request"], entry.why) for entry in entries if "request" in entry.detail]
 
+    def mark(self, step: int) -> None:
+        self.cluster.loop.settle()  # what the step before has caused belongs to that
+        self.cluster.loop.trace.record(_MARK, str(step))
+
+    def conversation(self) -> list[Said]:
+        said, step = [], -1
+        for entry in self.cluster.loop.trace.entries():
+            if entry.who == _MARK:
+                step = int(entry.what)
+            elif step >= 0 and "request" in entry.detail:
+                said.append(_said(step, entry.when - self._began, entry.detail["request"], int(entry.why)))
+        return said
+
     def stored(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
         parts = ("registry", group, plural, namespace, name)
         return self.cluster.stored("".join(f"/{part}" for part in parts if part))
@@ -136,11 +153,21 @@ class ReferenceDriver(Driver):
 
 
 def _recorded(request: Request, code: str) -> Recorded:
+    return Recorded(*_act(request), code.startswith("2"))
+
+
+def _said(step: int, at: float, request: Request, code: int) -> Said:
+    body = request.body if isinstance(request.body, dict) else {}
+    return Said(step, round(at, 3), *_act(request), code, told_in_short(request.subresource, body))
+
+
+def _act(request: Request) -> tuple[str, str, str, str, str]:
+    """User, verb, resource, namespace and name."""
     resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
     body = request.body if isinstance(request.body, dict) else {}
-    name = request.name or (body.get("metadata") or {}).get("name", "")
-    user = request.user.name if request.user else ""
-    return Recorded(user, request.verb, resource, request.namespace, name, code.startswith("2"))
+    metadata = body.get("metadata") or {}
+    name = request.name or metadata.get("name", "") or metadata.get("generateName", "")
+    return request.user.name if request.user else "", request.verb, resource, request.namespace, name
 
 
 class Transport(httpx2.BaseTransport):
