@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from refkube.apimachinery.rest import HttpRequest  # noqa: E402
 from refkube.client.client import Client  # noqa: E402
 from refkube.cluster import Cluster  # noqa: E402
+from refkube.scheduler.scheduler import Scheduler  # noqa: E402
 
 from ci.server import refkube_server  # noqa: E402
 
@@ -37,6 +38,24 @@ SPEC = {
             "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
         }
     ]
+}
+
+
+WEB = {"matchLabels": {"app": "web"}}
+ZONE, HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+SERVICE = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+SPREAD = {
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": ZONE, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": WEB},
+        {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": WEB},
+    ]
+}
+APART = {
+    "affinity": {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": HOST, "labelSelector": WEB}]
+        }
+    }
 }
 
 
@@ -121,6 +140,40 @@ def fanout() -> Iterator[str]:
     yield f"each further watcher costs {(costs[100] - costs[1]) / 99 / costs[1]:.1%} of a change"
 
 
+def scheduling() -> Iterator[str]:
+    """The scheduler alone: Pods and nodes are there already, nothing else runs."""
+    for kind, spec in (("plain", {}), ("spread over zones", SPREAD), ("apart from each other", APART)):
+        costs = {}
+        for nodes in (100, 1_000, 5_000):
+            count = min(nodes, 1_000) if kind.startswith("apart") else 2_000
+            costs[nodes] = seconds_to_schedule(nodes, count, spec) / count
+            told = f"{kind}, {nodes:,} nodes: {1 / costs[nodes]:,.0f} Pods/s"
+            yield f"{told}, a Pod costs {costs[nodes] / costs[100]:.2f} of that on 100 nodes"
+
+
+def seconds_to_schedule(nodes: int, pods: int, spec: dict) -> float:
+    cluster = Cluster(controllers=("serviceaccount-controller",), scheduler=False)
+    client = cluster.client("kube-controller-manager")
+    for number in range(nodes):
+        client.create("nodes", node(number))
+    for number in range(nodes):
+        client.patch("nodes", f"n{number}", {"spec": {"taints": None}})
+    client.create("services", {"metadata": {"name": "web", "namespace": "default"}, "spec": SERVICE})
+    for number in range(pods):
+        made = pod(number)
+        client.create("pods", {**made, "spec": {**made["spec"], **spec}})
+    scheduler = Scheduler(cluster.client("kube-scheduler"), cluster.loop)
+    began = time.perf_counter()
+    scheduler.start()
+    cluster.loop.settle()
+    seconds = time.perf_counter() - began
+    bound = [one for one in client.list("pods").items if one["spec"].get("nodeName")]
+    assert len(bound) == pods, f"{len(bound)} of {pods} are bound"
+    scheduler.stop()
+    cluster.close()
+    return seconds
+
+
 def suite() -> Iterator[str]:
     began = time.perf_counter()
     done = subprocess.run(
@@ -136,6 +189,7 @@ FIGURES: dict[str, Callable[[], Iterator[str]]] = {
     "growth": growth,
     "served": served,
     "fan-out": fanout,
+    "scheduling": scheduling,
     "suite": suite,
 }
 
@@ -143,6 +197,13 @@ FIGURES: dict[str, Callable[[], Iterator[str]]] = {
 def pod(number: int) -> dict:
     meta = {"name": f"p{number}", "namespace": "default", "labels": {"app": "web"}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": SPEC}
+
+
+def node(number: int) -> dict:
+    labels = {HOST: f"n{number}", ZONE: f"z{number % 3}"}
+    amounts = {"cpu": "32", "memory": "128Gi", "pods": "110"}
+    status = {"capacity": amounts, "allocatable": amounts}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"n{number}", "labels": labels}, "status": status}
 
 
 _labels = iter(range(10**9))

@@ -11,13 +11,17 @@ from refkube.api.affinity import term_test
 from refkube.api.fit import requests_of
 from refkube.api.taints import tolerates
 from refkube.apimachinery.meta import Object, condition_of
+from refkube.client.client import Client
+from refkube.client.informer import Informers
 from refkube.engine.clock import VirtualClock
 from refkube.engine.loop import Loop
-from refkube.scheduler.framework import Candidates
+from refkube.scheduler.framework import Candidates, Framework, Plugin
+from refkube.scheduler.profile import Surroundings, default_plugins
 from refkube.scheduler.queue import SchedulingQueue
-from refkube.scheduler.scheduler import PLUGINS
 from refkube.scheduler.snapshot import Snapshot
 from workload_objects import Bench, pod
+
+HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 
 
 def asking(cpu: str = "", memory: str = "", **more: str) -> dict[str, Any]:
@@ -46,6 +50,16 @@ def node(name: str, **spec: Any) -> Object:
     return {"metadata": {"name": name, "labels": {}}, "spec": spec, "status": {"allocatable": allocatable}}
 
 
+def plugins(snapshot: Snapshot) -> tuple[Plugin, ...]:
+    """Those of the default profile, in a cluster that has nothing but what the snapshot has."""
+
+    def handle(request: Any) -> Any:
+        raise AssertionError(f"nothing is to be asked: {request}")
+
+    client = Client(handle)
+    return default_plugins(client, snapshot, Surroundings(Informers(client, Loop(VirtualClock()))))
+
+
 def test_equal_pods_are_spread_and_the_binding_is_told_of() -> None:
     bench = Bench()
     nodes = Counter(placed(bench, f"p{i}", **asking("100m")) for i in range(9))
@@ -63,7 +77,8 @@ def test_every_reason_is_counted() -> None:
     assert placed(bench, "big", **asking("5", "17Gi", **{"example.com/device": "1"})) == ""
     assert why(bench, "big") == (
         "0/3 nodes are available: 1 Insufficient cpu, 1 Insufficient example.com/device, 1 Insufficient memory, "
-        "1 node(s) had untolerated taint(s), 1 node(s) were unschedulable."
+        "1 node(s) had untolerated taint(s), 1 node(s) were unschedulable. "
+        "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
     assert any(reason == "FailedScheduling" for reason, _ in bench.events("Pod"))
     tolerations = [{"key": "gpu", "operator": "Exists"}, {"key": "node.kubernetes.io/unschedulable"}]
@@ -91,7 +106,9 @@ def test_nodes_are_chosen_by_selector_and_affinity() -> None:
     preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [liking]}
     assert placed(bench, "small", affinity={"nodeAffinity": preferred}) == "n3"
     assert placed(bench, "none", nodeSelector={"disk": "tape"}) == ""
-    assert why(bench, "none") == "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
+    assert why(bench, "none").startswith(
+        "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector. preemption: "
+    )
     bench.user.patch("nodes", "n1", {"metadata": {"labels": {"disk": "tape"}}})
     bench.loop.run_for(1)
     assert node_of(bench, "none") == "n1"
@@ -151,38 +168,83 @@ def test_a_new_node_is_used_at_once() -> None:
     bench.cluster.close()
 
 
+def total(candidates: Candidates) -> float:
+    group = candidates._leading()
+    assert group is not None
+    return -group.heap[0][0] + candidates._total(group.far)
+
+
+def near(key: str, app: str, side: str = "podAffinity", required: bool = True) -> Object:
+    term = {"topologyKey": key, "labelSelector": {"matchLabels": {"app": app}}}
+    if required:
+        return {side: {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return {side: {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 9, "podAffinityTerm": term}]}}
+
+
+def spread(key: str, app: str, unless: str = "DoNotSchedule", **more: Any) -> Object:
+    selector = {"matchLabels": {"app": app}}
+    return {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": unless, "labelSelector": selector, **more}
+
+
+KINDS: list[dict[str, Any]] = [
+    asking("100m", "1Gi"),
+    asking("1"),
+    asking(memory="3Gi"),
+    {
+        **asking(),
+        "affinity": {
+            "nodeAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 7, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+                ]
+            }
+        },
+    },
+    {**asking("100m"), "affinity": near(HOST, "k4", "podAntiAffinity")},
+    {**asking("100m"), "affinity": near(ZONE, "k5", "podAntiAffinity", required=False)},
+    {**asking("100m"), "affinity": {**near(ZONE, "k6"), **near(HOST, "k1", "podAntiAffinity", required=False)}},
+    {**asking("100m"), "topologySpreadConstraints": [spread(ZONE, "k7"), spread(HOST, "k7", "ScheduleAnyway")]},
+    {**asking("100m"), "topologySpreadConstraints": [spread(HOST, "k8", minDomains=3)]},
+    {**asking("100m"), "topologySpreadConstraints": [spread(ZONE, "k0", "ScheduleAnyway")]},
+]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_class_that_keeps_up_ends_where_one_that_begins_anew_does(seed: int) -> None:
     """The shared list of nodes, brought up to date change by change, has the best node of all."""
     chance = random.Random(seed)
-    snapshot, kinds = Snapshot(), [asking("100m", "1Gi"), asking("1"), asking(memory="3Gi"), asking()]
-    preferred = [{"weight": 7, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}]
-    kinds[3]["affinity"] = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
-    classes = [Candidates(PLUGINS, pod("p", **kind), snapshot, lambda: 0.0) for kind in kinds]
+    snapshot = Snapshot()
+    profile = plugins(snapshot)
+    made_pods = [pod("p", labels={"app": f"k{number}"}, **kind) for number, kind in enumerate(KINDS)]
+    framework = Framework(profile, snapshot, lambda: 0.0)
     present: list[str] = []
-    for number in range(120):
+    for number in range(200):
         name = f"n{chance.randrange(6)}"
         act = chance.random()
-        if act < 0.2:
-            made = node(name, **({"unschedulable": True} if chance.random() < 0.3 else {}))
+        if act < 0.15:
+            made = node(name, **({"unschedulable": True} if chance.random() < 0.2 else {}))
             made["metadata"]["labels"] = {"a": "b"} if chance.random() < 0.5 else {}
+            made["metadata"]["labels"] |= {HOST: name} if chance.random() < 0.9 else {}
+            made["metadata"]["labels"] |= {ZONE: chance.choice("xyz")} if chance.random() < 0.9 else {}
             made["spec"]["taints"] = [{"key": "k", "effect": "PreferNoSchedule"}] if chance.random() < 0.4 else []
             snapshot.put_node(made)
-        elif act < 0.25 and name in snapshot.nodes:
+        elif act < 0.2 and name in snapshot.nodes:
             snapshot.drop_node(name)
-        elif act < 0.4 and present:
-            snapshot.remove(present.pop(chance.randrange(len(present))))
+        elif act < 0.35 and present:
+            assert snapshot.remove(present.pop(chance.randrange(len(present))))
         else:
-            which = chance.randrange(4)
-            best = classes[which].best()
-            fresh = Candidates(PLUGINS, pod("p", **kinds[which]), snapshot, lambda: 0.0)
+            which = made_pods[chance.randrange(len(KINDS))]
+            kept = framework.candidates(which)
+            best = kept.best()
+            fresh = Candidates(profile, which, snapshot, lambda: 0.0)
             assert (best is None) == (fresh.best() is None)
             if best is None:
-                assert classes[which].explain() == fresh.explain()
+                reasons = [{n: why for n, (_, why) in each.rejections().items()} for each in (kept, fresh)]
+                assert reasons[0] == reasons[1]
                 continue
-            assert -classes[which]._heap[0][0] == pytest.approx(-fresh._heap[0][0])
+            assert total(kept) == pytest.approx(total(fresh))
             uid = f"u{number}"
-            snapshot.place({"metadata": {"uid": uid}, "spec": kinds[which]}, best)
+            snapshot.place({**which, "metadata": {**which["metadata"], "uid": uid}}, best)
             present.append(uid)
 
 

@@ -1,12 +1,13 @@
-"""Which nodes a Pod asks for. Facts: component-helpers/scheduling/corev1/nodeaffinity."""
+"""Which nodes a Pod asks for, and near which other Pods. Facts: component-helpers/scheduling/corev1/nodeaffinity."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from refkube.apimachinery import selectors
-from refkube.apimachinery.meta import Object, labels_of, name_of
-from refkube.apimachinery.selectors import Requirement
+from refkube.apimachinery.meta import Object, labels_of, name_of, namespace_of
+from refkube.apimachinery.selectors import NOTHING, Requirement, Selector, from_label_selector
 
 NodeTest = Callable[[Object], bool]
 
@@ -49,6 +50,19 @@ def required_test(spec: Object) -> NodeTest | None:
     return test
 
 
+def named_nodes(spec: Object) -> set[str] | None:
+    """The names that a Pod's required terms are about, if each of them names nodes (metadata.name in ...)."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
+    names: set[str] = set()
+    for term in terms:
+        named = [set(one.get("values") or ()) for one in term.get("matchFields") or () if one["operator"] == "In"]
+        if not named:
+            return None
+        names |= set.intersection(*named)
+    return names if terms else None
+
+
 def _requirement(expression: Object) -> Requirement:
     operator = _OPERATORS[expression["operator"]]
     return Requirement(expression["key"], operator, tuple(expression.get("values") or ()))
@@ -56,3 +70,62 @@ def _requirement(expression: Object) -> Requirement:
 
 def _all(requirements: Iterable[Requirement], labels: Mapping[str, str]) -> bool:
     return all(requirement.matches(labels) for requirement in requirements)
+
+
+class PodTerm(NamedTuple):
+    """A v1.PodAffinityTerm: which Pods it means, and the label by which nodes are one place."""
+
+    key: str
+    selector: Selector
+    namespaces: frozenset[str]
+    namespace_selector: Selector
+    weight: int
+
+    def means(self, pod: Object, labels_of_namespace: Callable[[str], Mapping[str, str]]) -> bool:
+        if not self.selector.matches(labels_of(pod)):
+            return False
+        namespace = namespace_of(pod)
+        if namespace in self.namespaces:
+            return True
+        return self.namespace_selector is not NOTHING and self.namespace_selector.matches(
+            labels_of_namespace(namespace)
+        )
+
+
+class PodTerms(NamedTuple):
+    required: tuple[PodTerm, ...] = ()
+    required_anti: tuple[PodTerm, ...] = ()
+    preferred: tuple[PodTerm, ...] = ()  # those to keep away from have a negative weight
+
+
+NO_TERMS = PodTerms()
+
+
+def pod_terms(pod: Object) -> PodTerms:
+    """A Pod's affinity and anti-affinity to other Pods (scheduler/framework NewPodInfo)."""
+    affinity = pod["spec"].get("affinity")
+    if not affinity:
+        return NO_TERMS
+    required, preferred = [], []
+    for side, sign in (("podAffinity", 1), ("podAntiAffinity", -1)):
+        told = affinity.get(side) or {}
+        terms = told.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        required.append(tuple(_pod_term(pod, term, 1) for term in terms))
+        for one in told.get("preferredDuringSchedulingIgnoredDuringExecution") or ():
+            preferred.append(_pod_term(pod, one["podAffinityTerm"], sign * one["weight"]))
+    return PodTerms(required[0], required[1], tuple(preferred)) if any(required) or preferred else NO_TERMS
+
+
+def _pod_term(pod: Object, term: Object, weight: int) -> PodTerm:
+    named, selected = term.get("namespaces") or (), term.get("namespaceSelector")
+    namespaces = frozenset(named) if named or selected is not None else frozenset((namespace_of(pod),))
+    selector = with_label_keys(from_label_selector(term.get("labelSelector")), term, pod)
+    return PodTerm(term["topologyKey"], selector, namespaces, from_label_selector(selected), weight)
+
+
+def with_label_keys(selector: Selector, term: Object, pod: Object) -> Selector:
+    """The selector, and what matchLabelKeys and mismatchLabelKeys add by the labels of the Pod that says so."""
+    found, labels = [], labels_of(pod)
+    for field, operator in (("matchLabelKeys", selectors.IN), ("mismatchLabelKeys", selectors.NOT_IN)):
+        found += [Requirement(key, operator, (labels[key],)) for key in term.get(field) or () if key in labels]
+    return Selector([*selector.requirements, *found]) if found and selector is not NOTHING else selector

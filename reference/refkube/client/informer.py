@@ -350,6 +350,11 @@ class Informers:
     def have_synced(self) -> bool:
         return all(informer.has_synced for informer in self._informers.values())
 
+    def when_synced(self, call: Callable[[], object]) -> None:
+        """Of those that there are: called for each."""
+        for informer in self._informers.values():
+            informer.when_synced(call)
+
     def start(self) -> None:
         """Also starts those that are asked for later."""
         self._started = True

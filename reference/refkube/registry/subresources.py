@@ -125,7 +125,8 @@ class Binding(Subresource):
                 if metadata_of(obj).get(part):
                     meta = {**meta, part: {**(meta.get(part) or {}), **obj["metadata"][part]}}
             spec = {**old["spec"], "nodeName": target["name"]}
-            return {**old, "metadata": meta, "spec": spec, "status": self._scheduled(old)}
+            status = {key: value for key, value in self._scheduled(old).items() if key != "nominatedNodeName"}
+            return {**old, "metadata": meta, "spec": spec, "status": status}
 
         write.subresource = "binding"
         storage.update(request.namespace, name, bound, write)

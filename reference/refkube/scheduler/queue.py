@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection
 
 from refkube.engine.loop import Loop, Timer
 
+Hint = Callable[[str, str], bool]  # may it fit now, after this event on that node?
+
 INITIAL_BACKOFF, MAX_BACKOFF = 1.0, 10.0
 FLUSH_PERIOD, MAX_UNSCHEDULABLE = 30.0, 300.0
 
 
 class Entry:
-    __slots__ = ("attempts", "key", "priority", "since", "ticket", "timer", "tried", "wakes")
+    __slots__ = ("attempts", "hint", "key", "priority", "since", "ticket", "timer", "tried", "wakes")
 
     def __init__(self, key: str, priority: int, since: float):
         self.key = key
@@ -24,6 +26,7 @@ class Entry:
         self.tried = 0.0
         self.ticket = 0  # its place among those to try, 0 if it is set aside
         self.wakes: frozenset[str] = frozenset()
+        self.hint: Hint = _always
         self.timer: Timer | None = None
 
     @property
@@ -74,10 +77,10 @@ class SchedulingQueue:
                 return key
         return None
 
-    def set_aside(self, key: str, wakes: Collection[str]) -> None:
-        """It fits nowhere until one of these events."""
+    def set_aside(self, key: str, wakes: Collection[str], hint: Hint | None = None) -> None:
+        """It fits nowhere until one of these events, where `hint` does not say that it is of no use."""
         entry = self._entries[key]
-        entry.wakes = frozenset(wakes)
+        entry.wakes, entry.hint = frozenset(wakes), hint or _always
         self._aside.setdefault(entry.wakes, {})[key] = entry
         if self._flush is None:
             self._flush = self._loop.call_later(FLUSH_PERIOD, self._flush_old)
@@ -87,10 +90,11 @@ class SchedulingQueue:
         entry = self._entries[key]
         entry.timer = self._loop.call_at(entry.rested, self._activate, entry)
 
-    def wake(self, event: str) -> None:
+    def wake(self, event: str, node: str = "") -> None:
         for wakes in [wakes for wakes in self._aside if event in wakes]:
             for entry in list(self._aside[wakes].values()):
-                self._activate(entry)
+                if not node or entry.hint(event, node):
+                    self._activate(entry)
 
     def _activate(self, entry: Entry) -> None:
         self._stand_down(entry)
@@ -126,3 +130,7 @@ class SchedulingQueue:
         self._entries.clear()
         if self._flush is not None:
             self._flush.cancel()
+
+
+def _always(event: str, node: str) -> bool:
+    return True

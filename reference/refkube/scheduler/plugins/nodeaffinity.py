@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from refkube.api.affinity import required_test, term_test
+from refkube.api.affinity import named_nodes, required_test, term_test
 from refkube.apimachinery.meta import Object
-from refkube.scheduler.framework import Filter, Plugin, Score
+from refkube.scheduler.framework import Filter, Plugin, Rejection, Score
 from refkube.scheduler.snapshot import NODE_ADDED, NODE_LABELS, Demand, NodeInfo
+
+UNWANTED = Rejection(("node(s) didn't match Pod's node affinity/selector",))
+NOT_NAMED = Rejection(("node(s) didn't satisfy plugin(s) [NodeAffinity]",))
 
 
 class NodeAffinity(Plugin):
     name = "NodeAffinity"
     wakes = frozenset((NODE_ADDED, NODE_LABELS))
     weight = 2
-    relative = 1
+
+    @staticmethod
+    def scale(low: float, high: float) -> float:
+        return 100.0 / high if high else 0.0
 
     def signature(self, pod: Object) -> Any:
         spec = pod["spec"]
@@ -25,9 +31,13 @@ class NodeAffinity(Plugin):
         if wanted is None:
             return None
 
-        def test(info: NodeInfo) -> tuple[str, ...]:
+        named = named_nodes(pod["spec"])
+
+        def test(info: NodeInfo) -> Rejection | None:
             assert info.node is not None
-            return () if wanted(info.node) else ("node(s) didn't match Pod's node affinity/selector",)
+            if named is not None and info.name not in named:
+                return NOT_NAMED
+            return None if wanted(info.node) else UNWANTED
 
         return test
 

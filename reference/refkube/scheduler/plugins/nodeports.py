@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from refkube.apimachinery.meta import Object
-from refkube.scheduler.framework import Filter, Plugin
+from refkube.scheduler.framework import Filter, Plugin, Rejection
 from refkube.scheduler.snapshot import NODE_ADDED, POD_REMOVED, Demand, HostPort, NodeInfo, host_ports
 
 ANY = "0.0.0.0"
+TAKEN = Rejection(("node(s) didn't have free ports for the requested pod ports",), final=False)
 
 
 class NodePorts(Plugin):
@@ -23,10 +24,10 @@ class NodePorts(Plugin):
         if not wanted:
             return None
 
-        def test(info: NodeInfo) -> tuple[str, ...]:
+        def test(info: NodeInfo) -> Rejection | None:
             taken = [port for port, pods in info.ports.items() if pods]
             clash = any(_clash(mine, theirs) for mine in wanted for theirs in taken)
-            return ("node(s) didn't have free ports for the requested pod ports",) if clash else ()
+            return TAKEN if clash else None
 
         return test
 

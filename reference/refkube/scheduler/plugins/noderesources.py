@@ -6,7 +6,7 @@ from typing import Any
 
 from refkube.api.fit import Amounts
 from refkube.apimachinery.meta import Object
-from refkube.scheduler.framework import Filter, Plugin, Score
+from refkube.scheduler.framework import Filter, Plugin, Rejection, Score
 from refkube.scheduler.snapshot import NODE_ADDED, NODE_ALLOCATABLE, POD_REMOVED, Demand, NodeInfo
 
 SCORED = ("cpu", "memory")
@@ -30,13 +30,15 @@ class NodeResourcesFit(Plugin):
     def filter(self, pod: Object, demand: Demand) -> Filter:
         wanted = [(name, amount) for name, amount in demand.requests.items() if amount]
 
-        def test(info: NodeInfo) -> list[str]:
+        def test(info: NodeInfo) -> Rejection | None:
             has, taken = info.allocatable, info.requested
-            short = ["Too many pods"] if info.pods + 1 > has.get("pods", 0) else []
+            short = ["Too many pods"] if len(info.pods) + 1 > has.get("pods", 0) else []
+            final = False
             for name, amount in wanted:
                 if amount > has.get(name, 0) - taken[name]:
                     short.append(f"Insufficient {name}")
-            return short
+                    final |= amount > has.get(name, 0)
+            return Rejection(tuple(short), final) if short else None
 
         return test
 
@@ -57,15 +59,20 @@ class NodeResourcesBalancedAllocation(Plugin):
         return None  # the filter's
 
     def score(self, pod: Object, demand: Demand) -> Score | None:
-        """How much alike CPU and memory are used: half the distance of their shares is the standard deviation."""
+        """Whether CPU and memory are used more alike with the Pod than they are without."""
         if not any(demand.requests.get(name) for name in SCORED):
             return None
 
         def score(info: NodeInfo) -> float:
-            shares = [min(1.0, share) for share in _shares(info, info.requested, demand.requests)]
-            return 100.0 * (1.0 - abs(shares[0] - shares[1]) / 2.0) if len(shares) == 2 else 0.0
+            return 75.0 + (_evenness(info, demand.requests) - _evenness(info, {})) / 2.0
 
         return score
+
+
+def _evenness(info: NodeInfo, wanted: Amounts) -> float:
+    """100 if CPU and memory are used alike: half the distance of two shares is their standard deviation."""
+    shares = [min(1.0, share) for share in _shares(info, info.requested, wanted)]
+    return 100.0 * (1.0 - abs(shares[0] - shares[1]) / 2.0) if len(shares) == 2 else 100.0
 
 
 def _shares(info: NodeInfo, taken: Amounts, wanted: Amounts) -> list[float]:

@@ -6,15 +6,20 @@ from typing import Any
 
 from refkube.api.taints import NO_EXECUTE, NO_SCHEDULE, PREFER_NO_SCHEDULE, untolerated
 from refkube.apimachinery.meta import Object
-from refkube.scheduler.framework import Filter, Plugin, Score
+from refkube.scheduler.framework import Filter, Plugin, Rejection, Score
 from refkube.scheduler.snapshot import NODE_ADDED, NODE_TAINTS, Demand, NodeInfo
+
+KEPT_OFF = Rejection(("node(s) had untolerated taint(s)",))
 
 
 class TaintToleration(Plugin):
     name = "TaintToleration"
     wakes = frozenset((NODE_ADDED, NODE_TAINTS))
     weight = 3
-    relative = -1
+
+    @staticmethod
+    def scale(low: float, high: float) -> float:
+        return -100.0 / high if high else 0.0
 
     def signature(self, pod: Object) -> Any:
         return pod["spec"].get("tolerations")
@@ -22,11 +27,9 @@ class TaintToleration(Plugin):
     def filter(self, pod: Object, demand: Demand) -> Filter:
         tolerations = pod["spec"].get("tolerations") or ()
 
-        def test(info: NodeInfo) -> tuple[str, ...]:
+        def test(info: NodeInfo) -> Rejection | None:
             taints = _taints(info)
-            if not taints or not untolerated(taints, tolerations, NO_SCHEDULE, NO_EXECUTE):
-                return ()
-            return ("node(s) had untolerated taint(s)",)
+            return KEPT_OFF if taints and untolerated(taints, tolerations, NO_SCHEDULE, NO_EXECUTE) else None
 
         return test
 

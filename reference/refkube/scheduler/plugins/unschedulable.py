@@ -6,10 +6,11 @@ from typing import Any
 
 from refkube.api.taints import NO_SCHEDULE, tolerates
 from refkube.apimachinery.meta import Object
-from refkube.scheduler.framework import Filter, Plugin
+from refkube.scheduler.framework import Filter, Plugin, Rejection
 from refkube.scheduler.snapshot import NODE_ADDED, NODE_TAINTS, Demand, NodeInfo
 
 TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": NO_SCHEDULE}
+CORDONED = Rejection(("node(s) were unschedulable",))
 
 
 class NodeUnschedulable(Plugin):
@@ -23,8 +24,8 @@ class NodeUnschedulable(Plugin):
         if any(tolerates(toleration, TAINT) for toleration in pod["spec"].get("tolerations") or ()):
             return None
 
-        def test(info: NodeInfo) -> tuple[str, ...]:
+        def test(info: NodeInfo) -> Rejection | None:
             assert info.node is not None
-            return ("node(s) were unschedulable",) if (info.node.get("spec") or {}).get("unschedulable") else ()
+            return CORDONED if (info.node.get("spec") or {}).get("unschedulable") else None
 
         return test
