@@ -56,8 +56,9 @@ class AddressInUse(NetError):
 class Link:
     """A device. `kind` is "loopback", "veth", "bridge", "dummy", "vxlan", "tun" or "" for a NIC.
 
-    `peer` is a veth's other end, `peer_namespace` where that is ("" is the same). `details` are a kind's own, as
-    `ip -d link` names them: vxlan {"id": 1, "local": ..., "dev": ..., "dstport": 8472, "learning": False}.
+    `peer` is a veth's other end, `peer_namespace` where that is ("" is the same; "/" the host's own, seen from
+    another). `details` are a kind's own, as `ip -d link` names them:
+    vxlan {"id": 1, "local": ..., "dev": ..., "dstport": 8472, "learning": False}.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Link:
     peer: str = ""
     peer_namespace: str = ""
     details: Mapping[str, object] = field(default_factory=dict)
+    index: int = 0  # told by the kernel and ignored when given to it
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Route:
     kind: str = "unicast"  # or local, broadcast, blackhole ...
     table: str = "main"
     scope: str = "global"
+    protocol: str = "boot"  # who made it: "kernel", "boot", "static"
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,10 @@ class VirtualServer:
 
 @dataclass(frozen=True)
 class Flow:
-    """A tracked connection: the tuple as it came and the tuple that answers are expected with."""
+    """A tracked connection: the tuple as it came and the tuple that answers are expected with.
+
+    `timeout` are the seconds that it is still kept for, `status` is "ASSURED", "UNREPLIED" or "".
+    """
 
     protocol: str
     source: Endpoint
@@ -152,6 +158,8 @@ class Flow:
     reply_destination: Endpoint
     state: str = ""
     mark: int = 0
+    timeout: int = 0
+    status: str = ""
 
 
 # Sockets

@@ -1,0 +1,52 @@
+"""The machines of a cluster and what is around them: a LAN with a client outside the cluster, a router to an internet.
+
+Made by the cluster, which joins a host for every node. Everything is on 192.168.100.0/24; the router masquerades
+nothing, as the "internet" knows the way back to the LAN, but not to the Pods.
+"""
+
+from __future__ import annotations
+
+from refkube.engine.loop import Loop
+from refkube.hostnet import Address, Route
+from refkube.network.host import Host
+from refkube.network.link import Lan, Wire
+
+ROUTER, CLIENT = "192.168.100.1", "192.168.100.200"
+INTERNET_ROUTER, INTERNET = "203.0.113.1", "203.0.113.10"
+
+
+class Fabric:
+    """`outside` is a client on the nodes' LAN that is no node, `internet` a server behind the router."""
+
+    def __init__(self, loop: Loop):
+        self.loop = loop
+        self.wire = Wire(loop)
+        self.lan, self._far_lan = Lan(self.wire), Lan(self.wire)
+        self.hosts: dict[str, Host] = {}
+        self.router = self._plugged("router", f"{ROUTER}/24")
+        self.router.plug("eth1", self._far_lan)
+        self.router.namespace.add_address(Address("eth1", f"{INTERNET_ROUTER}/24"))
+        self.router.namespace.set_sysctl("net.ipv4.ip_forward", "1")
+        self.outside = self.join("outside", CLIENT)
+        self.internet = Host(self.wire, "internet")
+        self.internet.plug("eth0", self._far_lan)
+        self.internet.namespace.add_address(Address("eth0", f"{INTERNET}/24"))
+        self.internet.namespace.replace_route(Route("default", "eth0", INTERNET_ROUTER))
+        self.hosts["internet"] = self.internet
+
+    def join(self, name: str, address: str) -> Host:
+        """One more machine on the LAN, with a default route to the router."""
+        host = self._plugged(name, f"{address}/24")
+        host.namespace.replace_route(Route("default", "eth0", ROUTER))
+        return host
+
+    def leave(self, name: str) -> None:
+        self.hosts.pop(name).close()
+
+    def _plugged(self, name: str, cidr: str) -> Host:
+        if name in self.hosts:
+            raise ValueError(f"there is a host {name} already")
+        host = self.hosts[name] = Host(self.wire, name)
+        host.plug("eth0", self.lan)
+        host.namespace.add_address(Address("eth0", cidr))
+        return host
