@@ -227,7 +227,7 @@ ports: [{name: http, port: 80}, {port: 81}]
         ({"endpoints[0].addresses": [f"10.1.0.{n}" for n in range(101)]}, "endpoints[0].addresses", TOO_MANY),
         ({"endpoints": [{"addresses": ["10.1.0.1"]}] * 1001}, "endpoints", TOO_MANY),
         ({"endpoints[0].addresses[0]": "10"}, "endpoints[0].addresses[0]", INVALID),
-        ({"endpoints[0].addresses[0]": "fd00::1"}, "endpoints[0].addresses[0]", INVALID),
+        ({"endpoints[0].addresses[0]": "fd00::1"}, "endpoints[0].addresses", INVALID),
         ({"endpoints[0].addresses[0]": "127.0.0.1"}, "endpoints[0].addresses[0]", INVALID),
         ({"addressType": "FQDN", "endpoints[0].addresses[0]": "host"}, "endpoints[0].addresses[0]", INVALID),
         ({"endpoints[0].nodeName": "N"}, "endpoints[0].nodeName", INVALID),

@@ -215,9 +215,9 @@ def test_a_storage_class(changes, path, cause):
 @pytest.mark.parametrize(
     ("changes", "path", "cause"),
     [
-        ({"parameters": {"a": "b"}}, "parameters", FORBIDDEN),
-        ({"provisioner": "other"}, "provisioner", FORBIDDEN),
-        ({"reclaimPolicy": "Retain"}, "reclaimPolicy", FORBIDDEN),
+        ({"parameters": {"a": "b"}}, "parameters", INVALID),
+        ({"provisioner": "other"}, "provisioner", INVALID),
+        ({"reclaimPolicy": "Retain"}, "reclaimPolicy", INVALID),
         ({"volumeBindingMode": "WaitForFirstConsumer"}, "volumeBindingMode", INVALID),
     ],
 )

@@ -66,7 +66,7 @@ Feature: Validation of Services
         | an endpoint has an address                 | Endpoints     | {subsets: [{addresses: [{ip: 10.1.0}], ports: [{port: 80}]}]}                          | subsets[0].addresses[0].ip | invalid       |
         | the address is no loopback    | Endpoints     | {subsets: [{addresses: [{ip: 127.0.0.1}], ports: [{port: 80}]}]}                       | subsets[0].addresses[0].ip | invalid       |
         | of several ports each has a name           | Endpoints     | {subsets: [{addresses: [{ip: 10.1.0.1}], ports: [{port: 80, name: a}, {port: 81}]}]}   | subsets[0].ports[1].name   | required      |
-        | the addresses of a slice are of one family | EndpointSlice | {addressType: IPv4, endpoints: [{addresses: ["fd00::1"]}]}                             | endpoints[0].addresses[0]  | invalid       |
+        | the addresses of a slice are of one family | EndpointSlice | {addressType: IPv4, endpoints: [{addresses: ["fd00::1"]}]}                             | endpoints[0].addresses     | invalid       |
         | the family is one of three                   | EndpointSlice | {addressType: IPv5, endpoints: []}                                                     | addressType                | not supported |
         | an endpoint of a slice has an address, too | EndpointSlice | {addressType: IPv4, endpoints: [{addresses: []}]}                                      | endpoints[0].addresses     | required      |
         | two ports of a slice have two names        | EndpointSlice | {addressType: IPv4, endpoints: [], ports: [{name: a, port: 80}, {name: a, port: 81}]}  | ports[1].name              | duplicate     |

@@ -150,9 +150,9 @@ Feature: Validation of workloads
         | spec.template.spec.containers[0].image | other |
         | spec.completions                       | 2     |
       Then the request is refused as Invalid for:
-        | field            | cause   |
-        | spec.template    | invalid |
-        | spec.completions | invalid |
+        | field              | cause   |
+        | spec.template.spec | invalid |
+        | spec.completions   | invalid |
       And the Job "once" has:
         | field                                  | value                     |
         | spec.template.spec.containers[0].image | registry.k8s.io/pause:3.10 |

@@ -181,8 +181,8 @@ Feature: Validation
         | it keeps its ways of access       | PersistentVolumeClaim | spec.storageClassName | nowhere         | spec.accessModes                | [ReadOnlyMany] | spec                        | forbidden |
         | it keeps its class                | PersistentVolumeClaim | spec.storageClassName | nowhere         | spec.storageClassName           | somewhere      | spec                        | forbidden |
         | it grows once it is bound | PersistentVolumeClaim | spec.storageClassName | nowhere       | spec.resources.requests.storage | 2Gi            | spec                        | forbidden |
-        | it keeps its provisioner          | StorageClass          | provisioner           | example.com/one | provisioner                     | example.com/two | provisioner                | forbidden |
-        | it keeps its parameters           | StorageClass          | parameters.type       | fast            | parameters.type                 | slow           | parameters                  | forbidden |
+        | it keeps its provisioner          | StorageClass          | provisioner           | example.com/one | provisioner                     | example.com/two | provisioner                | invalid   |
+        | it keeps its parameters           | StorageClass          | parameters.type       | fast            | parameters.type                 | slow           | parameters                  | invalid   |
 
   @req:API-5
   Rule: What rules a cluster must not contradict itself

@@ -63,7 +63,7 @@ class KubeconfigDriver(Driver):
         if unknown := self.declared - DECLARABLE:
             raise TargetError(f"target {target!r}: cannot declare {', '.join(sorted(unknown))}")
         self._run = os.environ.setdefault("GHERKUBE_RUN", _random(4))  # one for all workers of a run
-        self._worker = _random(2)
+        self._worker = _random(2) + os.environ.get("PYTEST_XDIST_WORKER", "")
         self._scenarios = 0
         self._names: Names | None = None
         self._clients: dict[bool, httpx2.Client] = {}
@@ -79,7 +79,7 @@ class KubeconfigDriver(Driver):
     def begin(self, scenario: str) -> Names:
         self.exchanges.clear()
         self._scenarios += 1
-        marker = f"{self._run}{self._worker}{self._scenarios}"
+        marker = f"{self._run}{self._worker}-{self._scenarios}"
         home = f"gherkube-{marker}"
         self._names = Names(marker, home)
         labels = {RUN_LABEL: self._run}

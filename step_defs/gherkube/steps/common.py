@@ -104,6 +104,7 @@ def has_come_to_have(world: World, ref: ObjectRef, datatable: Table) -> None:
       | status.phase | Bound |
     """
     world.driver.eventually(lambda: check_fields(str(ref), world.read(ref), datatable), PATIENCE)
+    world.await_force(ref)
 
 
 @given("{time:Duration} have passed")

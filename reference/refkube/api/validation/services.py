@@ -191,11 +191,14 @@ def _address_faults(address: str, kind: str) -> tuple[FieldError, ...]:
         missing = "should be a domain with at least two segments separated by dots"
         faults = names.is_dns1123_subdomain(address) or ([] if "." in address else [missing])
     else:
-        faults = is_ip(address) if kind in ("IPv4", "IPv6") else []
-        if not faults and kind in ("IPv4", "IPv6"):
-            other = ip_address(address).version != int(kind[-1])
-            faults = [f"must be an {kind} address"] if other else special_ip(address)
+        known = kind in ("IPv4", "IPv6")
+        faults = names.is_ip(address, canonical=kind == "IPv6") if known else []
+        faults = faults or (special_ip(address) if known else [])
     return tuple(invalid("", address, fault) for fault in faults)
+
+
+def of_other_family(address: str, kind: str) -> bool:
+    return kind in ("IPv4", "IPv6") and not is_ip(address) and ip_address(address).version != int(kind[-1])
 
 
 TABLES = tables(r"""
@@ -281,6 +284,7 @@ Endpoint
   addresses             required -- must contain at least 1 address
   addresses             most 100
   addresses[]           of_type
+    .                   invalid if of_other_family(v, s) at "^" -- must be an {s} address
   nodeName              given SUBDOMAIN
   deprecatedTopology    most 16
   deprecatedTopology    validate_labels

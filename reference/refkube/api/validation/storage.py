@@ -237,10 +237,7 @@ storage.k8s.io/StorageClass
       key               default "" QUALIFIED
       key               default "" unique
 storage.k8s.io/StorageClass update
-  parameters            immutable -- updates to parameters are forbidden.
-  provisioner           immutable -- updates to provisioner are forbidden.
-  reclaimPolicy         immutable -- updates to reclaimPolicy are forbidden.
-  volumeBindingMode     immutable
+  parameters, provisioner, reclaimPolicy, volumeBindingMode  immutable
 
 Parameters
   .                     parameters

@@ -118,16 +118,21 @@ def _no_value(path: str, why: str) -> FieldError:
     return FieldError("FieldValueInvalid", path, f"Invalid value: {why}")
 
 
-def placed(job: Object, template: Object | None) -> Object:
-    """What of a template stays fixed: not where its Pods go, as long as a Job is suspended and has not started."""
-    template = template or {}
-    if not spec_of(job).get("suspend") or status_of(job).get("startTime"):
-        return template
-    meta = {key: value for key, value in metadata_of(template).items() if key not in ("labels", "annotations")}
-    spec = {key: value for key, value in spec_of(template).items() if key not in _PLACING}
-    affinity = spec_of(template).get("affinity") or {}
-    spec["affinity"] = {key: value for key, value in affinity.items() if key != "nodeAffinity"}
-    return {"metadata": meta, "spec": spec}
+def can_be_fitted(job: Object) -> bool:
+    """Where its Pods go and what they get may change as long as a Job is suspended and none of them is left."""
+    status = status_of(job)
+    idle = not status.get("startTime") or condition_is_true(job, "Suspended")
+    return bool(spec_of(job).get("suspend")) and idle and not status.get("active")
+
+
+def unfitted(spec: Object | None) -> Object:
+    """What stays fixed of the Pods' spec even then."""
+    kept = {key: value for key, value in (spec or {}).items() if key not in _PLACING}
+    affinity = (spec or {}).get("affinity") or {}
+    kept["affinity"] = {key: value for key, value in affinity.items() if key != "nodeAffinity"}
+    for key in ("containers", "initContainers"):
+        kept[key] = [{**container, "resources": None} for container in kept.get(key) or ()]
+    return kept
 
 
 def _conditions(new: Object, old: Object, *_: object) -> Errors:
@@ -363,7 +368,8 @@ batch/Job update
     completions         present if completionMode == "Indexed" and v != w -- cannot set to nil
     completions         given invalid if completionMode == "Indexed" and v != w and v != parallelism \
                         -- can only be modified in tandem with spec.parallelism
-  spec.template         immutable if not same(placed(old, v), placed(old, w))
+  spec.template         immutable if not can_be_fitted(old)
+  spec.template.spec    immutable if can_be_fitted(old) and not same(unfitted(v), unfitted(w))
   spec                  default NOTHING
     selector, completionMode, podFailurePolicy, backoffLimitPerIndex, managedBy, successPolicy  immutable
 batch/Job status
