@@ -17,7 +17,7 @@ from refkube.api.validation.pod import pod_template
 from refkube.api.validation.rules import Errors, first_told, rules, same, spec_of, status_of, tables, text, told
 from refkube.apimachinery import names
 from refkube.apimachinery.errors import FieldError, field_forbidden, invalid, required
-from refkube.apimachinery.meta import Object, condition_is_true, labels_of, metadata_of, name_of, uid_of
+from refkube.apimachinery.meta import Object, condition_is_true, labels_of, name_of, uid_of
 from refkube.apimachinery.selectors import from_label_selector, from_map
 
 _MISMATCH = "`selector` does not match template `labels`"
