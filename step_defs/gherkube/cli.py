@@ -1,4 +1,4 @@
-"""The command `gherkube`: run, list, lint, miniatures, trace, diff, badge.
+"""The command `gherkube`: run, list, lint, miniatures, trace, diff, badge, docs.
 
 Whatever is wrong with arguments, files or the target is told in one line on standard error, with exit code 3.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -266,6 +267,54 @@ def badge(
 
     write(output, drawn(read_report(report)).encode())
     return 0
+
+
+@app.command()
+def docs(
+    output: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="where to write, a new folder or one written before")
+    ],
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="a report, best of a run with --record; else a run is made now")
+    ] = None,
+    miniatures: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the catches that `gherkube miniatures --results` wrote")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Markdown with Mermaid diagrams instead of a site")
+    ] = False,
+    processes: Annotated[str, typer.Option("-n", "--processes", metavar="N", help="processes of the run")] = "",
+    features: Features = None,
+) -> int:
+    """Write living documentation: the features, what came of them, and what the components said."""
+    from gherkube import traceability
+    from gherkube.docs.markdown import write_markdown
+    from gherkube.docs.site import Book, make_room, write_site
+    from gherkube.drivers.miniatures import all_miniatures
+    from gherkube.report import read_report
+
+    make_room(output)
+    spec = _spec(features)
+    caught = traceability.read_results(miniatures) if miniatures else None
+    told = read_report(report) if report else _recorded(features, _processes(processes))
+    book = Book(spec, told, traceability.trace(spec, all_miniatures(), told, caught))
+    pages = (write_markdown if markdown else write_site)(book, output)
+    print(f"{pages} pages: {output / ('README.md' if markdown else 'index.html')}")
+    return 0
+
+
+def _recorded(features: Path | None, processes: str) -> dict[str, Any]:
+    """The report of a run on the reference that is made for the documentation."""
+    from gherkube import runner
+    from gherkube.progress import display
+    from gherkube.report import read_report
+
+    console = Console(stderr=True)
+    with TemporaryDirectory(prefix="gherkube-") as folder:
+        report = Path(folder) / "report.json"
+        options = runner.Options(processes=processes, report=report, record=True, features=features)
+        runner.run(options, display(console), console)
+        return read_report(report)
 
 
 def _spec(features: Path | None) -> Spec:

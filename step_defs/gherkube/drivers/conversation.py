@@ -13,7 +13,7 @@ from gherkube.drivers.base import Said
 
 READS = ("get", "list", "watch")
 IDLE = ("events", "leases")  # written all the time, whatever happens
-ENOUGH = 24  # lines that somebody reads of one scenario
+ENOUGH = 16  # lines that somebody reads of one scenario
 WINDOWS = (1, 3, 6, 12, 1000)  # how many lines back a request may join one that is alike
 NAMES = 3  # names told of alike requests
 
