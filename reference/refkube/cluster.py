@@ -67,6 +67,8 @@ from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.node_status import Machine
+from refkube.network.fabric import Fabric
+from refkube.network.host import Host
 from refkube.registry.lister import Lister
 from refkube.registry.registry import Registry
 from refkube.registry.repair import Repair
@@ -333,6 +335,7 @@ class Cluster:
             self.scheduler.start()
         if nodes:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
+        self.fabric = Fabric(self.loop)
         self.kubelets: list[HollowKubelet] = []
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
@@ -363,6 +366,13 @@ class Cluster:
         self.kubelets.append(kubelet)
         kubelet.start()
         return kubelet
+
+    def host(self, name: str) -> Host:
+        """A node's network, plugged into the nodes' LAN when it is first asked for."""
+        if name not in self.fabric.hosts:
+            machine = next(kubelet.machine for kubelet in self.kubelets if kubelet.machine.name == name)
+            self.fabric.join(name, machine.address)
+        return self.fabric.hosts[name]
 
     def stored(self, key: str) -> Object | None:
         """What an observed store holds under a key of its own ("/registry/pods/default/web")."""
