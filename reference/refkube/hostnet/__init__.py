@@ -71,7 +71,8 @@ class Link:
     peer: str = ""
     peer_namespace: str = ""
     details: Mapping[str, object] = field(default_factory=dict)
-    index: int = 0  # told by the kernel and ignored when given to it
+    index: int = 0  # told by the kernel and ignored when given to it, as is the next
+    peer_index: int = 0
 
 
 @dataclass(frozen=True)

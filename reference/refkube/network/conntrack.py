@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from refkube.network.packet import ACK, ECHO, ECHO_REPLY, FIN, ICMP, RST, SYN, TCP, UDP, Packet, Tuple
+from refkube.network.packet import ACK, ECHO, ECHO_REPLY, FIN, ICMP, RST, SYN, TCP, UDP, Packet, Tuple, inverse
 
 SRC, DST = 1, 2
 NEW, ESTABLISHED, RELATED, INVALID, UNTRACKED = "NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"
@@ -19,10 +19,6 @@ TIMEOUTS = {
 # What a FIN and an ACK make of a state, from either side.
 FINS = {"ESTABLISHED": "FIN_WAIT", "SYN_RECV": "FIN_WAIT", "FIN_WAIT": "LAST_ACK", "CLOSE_WAIT": "LAST_ACK"}
 ACKS = {"SYN_RECV": "ESTABLISHED", "FIN_WAIT": "CLOSE_WAIT", "LAST_ACK": "TIME_WAIT"}
-
-
-def inverse(tuple: Tuple) -> Tuple:
-    return tuple[0], tuple[3], tuple[4], tuple[1], tuple[2]
 
 
 class Tracked:

@@ -377,6 +377,7 @@ class Namespace:
             peer.owner.name if peer is not None and peer.owner is not self.stack else "",
             device.details(),
             device.index,
+            peer.index if peer is not None else 0,
         )
 
 

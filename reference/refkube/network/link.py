@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from refkube.engine.loop import Loop
-from refkube.network.packet import NO_MAC, Frame, Packet, Tuple, Vxlan, encode, encode_frame, text
+from refkube.network.packet import NO_MAC, UDP, Frame, Packet, Tuple, Vxlan, decode, encode, encode_frame, text
 
 _TURN = 256  # frames delivered before others have their turn
 
@@ -184,14 +184,16 @@ def note(owner: Owner, device: Device | None, payload: Any, event: str, verdict:
     trace = owner.wire.trace
     if not trace.on or not isinstance(payload, Packet):
         return
-    inner, outer = payload, ""
+    inner: Packet = payload
+    outer: tuple[str, ...] = ()
     if isinstance(payload.payload, Vxlan) and isinstance(payload.payload.frame.payload, Packet):
-        inner, outer = payload.payload.frame.payload, f"{payload} vni {payload.payload.vni}"
+        inner, outer = payload.payload.frame.payload, (_around(payload), f"vxlan {payload.payload.vni}")
     label = inner.label
-    if payload is inner and payload.protocol == 17 and type(payload.payload) is bytes:
+    if payload is inner and payload.protocol == UDP and type(payload.payload) is bytes:
         carried = owner.wire.labels.get(essence(payload.payload))
         if carried is not None:
-            label, outer = carried, str(payload)
+            label, outer = carried, (_around(payload),)
+            inner = decode(bytes(payload.payload))
     trace.record(
         f"net/{owner.host}",
         event,
@@ -205,6 +207,10 @@ def note(owner: Owner, device: Device | None, payload: Any, event: str, verdict:
         destination=f"{text(inner.dst)}:{inner.dport}",
         outer=outer,
     )
+
+
+def _around(packet: Packet) -> str:
+    return f"udp {text(packet.src)} > {text(packet.dst)}:{packet.dport}"
 
 
 def essence(data: bytes) -> bytes:

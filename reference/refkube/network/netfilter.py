@@ -173,6 +173,10 @@ class Netfilter:
     def save(self, table: str = "") -> str:
         return "".join(self._saved(name) for name in TABLES if name == table or not table)
 
+    def decides(self, tables: tuple[str, ...], hook: str) -> bool:
+        """Whether there is any rule for a packet that comes by."""
+        return any((table, hook) in self._active for table in tables)
+
     @property
     def used(self) -> bool:
         return self.tracking or bool(self._active)

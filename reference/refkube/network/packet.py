@@ -151,6 +151,11 @@ class Vxlan:
         return struct.pack("!II", 0x08000000, self.vni << 8) + encode_frame(self.frame)
 
 
+def inverse(tuple: Tuple) -> Tuple:
+    """What an answer has."""
+    return tuple[0], tuple[3], tuple[4], tuple[1], tuple[2]
+
+
 def error(about: Packet, source: int, kind: int, code: int, mtu: int = 0) -> Packet | None:
     """The ICMP error about a packet; None where RFC 1122 forbids one."""
     if about.protocol == ICMP and about.flags not in (ECHO, ECHO_REPLY):
@@ -158,7 +163,8 @@ def error(about: Packet, source: int, kind: int, code: int, mtu: int = 0) -> Pac
     if about.dst == LIMITED or (about.fragment is not None and about.fragment[0]):
         return None
     made = Packet(ICMP, source, 0, about.src, 0, flags=kind)
-    made.ack, made.seq, made.df, made.quoted, made.label = code, mtu, False, about.copy(), about.label
+    made.ack, made.seq, made.df, made.quoted = code, mtu, False, about.copy()
+    made.label = inverse(about.label) if about.label is not None else None
     return made
 
 

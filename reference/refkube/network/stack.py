@@ -440,7 +440,8 @@ class Stack:
                 return False
         if before is not None:
             changed = f"{_ends(before)} became {_ends(packet.tuple)}" if packet.tuple != before else ""
-            note(self, device, packet, hook, "nat" if changed else "accept", changed)
+            if changed or netfilter.decides(steps, hook):
+                note(self, device, packet, hook, "nat" if changed else "accept", changed)
         return True
 
     def _refuse(self, device: Device | None, packet: Packet, event: str, drop: Drop) -> None:
