@@ -36,6 +36,11 @@ class Expectations:
             return True
         return self._now() - expected.since > TIMEOUT
 
+    def expires_in(self, key: str) -> float:
+        """Seconds after which what is outstanding is no longer waited for."""
+        expected = self._expected.get(key)
+        return 0.0 if expected is None else max(0.0, expected.since + TIMEOUT - self._now()) + 1.0
+
     def outstanding(self, key: str) -> tuple[int, int]:
         """Creations and deletions."""
         expected = self._expected.get(key)

@@ -90,10 +90,11 @@ class NamespaceController:
         name, progress = name_of(namespace), Progress()
         since = self._now() - parse_rfc3339(namespace["metadata"]["deletionTimestamp"])
         self._delete_kind(_PODS, name, since, progress)
-        if not progress.remaining:
-            for kind in DELETED:
-                if kind is not _PODS:
-                    self._delete_kind(kind, name, since, progress)
+        if progress.remaining:  # upstream tells of nothing until the last Pod is gone
+            return Progress(progress.estimate, failures=progress.failures)
+        for kind in DELETED:
+            if kind is not _PODS:
+                self._delete_kind(kind, name, since, progress)
         return progress
 
     def _delete_kind(self, kind: Kind, namespace: str, since: float, progress: Progress) -> None:

@@ -91,8 +91,10 @@ class ReplicaSetController:
         tally = self._tallies.of(uid_of(replica_set))
         surplus = tally.active - replica_set["spec"].get("replicas", 1)
         failure: Failure = None
-        if surplus and not is_terminating(replica_set) and self._expectations.satisfied(key):
-            if surplus < 0:
+        if surplus and not is_terminating(replica_set):
+            if not self._expectations.satisfied(key):  # nobody tells of what came and went unseen
+                self._controller.add_after(key, self._expectations.expires_in(key))
+            elif surplus < 0:
                 failure = self._create(key, replica_set, min(-surplus, BURST))
             else:
                 failure = self._delete(key, replica_set, min(surplus, BURST))

@@ -96,9 +96,9 @@ class ServiceController:
             status = cloud.ensure(service, hosts)
         except CloudError as why:
             raise CloudError(f"failed to ensure load balancer: {why}") from None
-        self._made[key] = _Made(service, hosts)
         self._tell(service, NORMAL, "EnsuredLoadBalancer", "Ensured load balancer")
         self._set_status(service, status)
+        self._made[key] = _Made(service, hosts)  # last: until then all of it is tried again
 
     def _release(self, key: str, service: Object, cloud: LoadBalancers) -> None:
         """Of a Service that ends or wants no load balancer any more; then the finalizer lets it go."""
@@ -110,10 +110,10 @@ class ServiceController:
         except CloudError as why:
             raise CloudError(f"failed to delete load balancer: {why}") from None
         self._made.pop(key, None)
-        if FINALIZER in _finalizers(service):
-            self._patch(service, {"metadata": {"$deleteFromPrimitiveList/finalizers": [FINALIZER]}})
-        self._tell(service, NORMAL, "DeletedLoadBalancer", "Deleted load balancer")
         self._set_status(service, {})
+        self._tell(service, NORMAL, "DeletedLoadBalancer", "Deleted load balancer")
+        if FINALIZER in _finalizers(service):  # last: until then all of it is tried again
+            self._patch(service, {"metadata": {"$deleteFromPrimitiveList/finalizers": [FINALIZER]}})
 
     def _delete_for_gone(self, key: str, service: Object, cloud: LoadBalancers) -> None:
         """Somebody has taken the finalizer away."""

@@ -69,6 +69,7 @@ class NodeStatus:
         self._posted = -REPORT_PERIOD
 
     def start(self) -> None:
+        self.stop()  # it may run already
         self._register()
         self._renew()
         self._update()

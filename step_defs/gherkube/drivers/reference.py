@@ -38,6 +38,8 @@ class ReferenceDriver(Driver):
         {"time.skip", "audit.read", "store.read", "pods.run", "nodes.fault", "storage.provision", "lb.provision"}
     )
 
+    parameters = {"pod-range": "10.244.0.0/16"}
+
     def __init__(self, nodes: int = 3, seed: int = 0) -> None:
         super().__init__()
         self._nodes, self._seed = nodes, seed

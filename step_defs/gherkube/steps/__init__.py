@@ -24,7 +24,7 @@ from gherkube.phrases import TYPES
 
 DOMAINS = (
     *("common", "api", "errors", "patching", "watching", "discovery", "identity", "records"),
-    *("pods", "services"),
+    *("pods", "services", "nodes", "volumes"),
 )
 
 F = TypeVar("F", bound=Callable[..., Any])

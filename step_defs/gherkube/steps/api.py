@@ -307,6 +307,28 @@ def list_holds(world: World, names: list[str]) -> None:
     check_names("the list", [item["metadata"]["name"] for item in world.items], names)
 
 
+@then("the list holds at least {names:Names}")
+def list_holds_at_least(world: World, names: list[str]) -> None:
+    """
+    Then the list holds at least "a" and "b"
+    """
+    held = [item["metadata"]["name"] for item in world.items]
+    missing = [name for name in names if name not in held]
+    require(not missing, lambda: f"the list lacks {show(missing)}; it holds {show(held)}")
+
+
+@then('the object "{name:Text}" of the list has:')
+def one_of_list_has(world: World, name: str, datatable: Table) -> None:
+    """
+    Then the object "a" of the list has:
+      | field               | value |
+      | metadata.labels.app | web   |
+    """
+    found = [item for item in world.items if get(item, "metadata.name") == name]
+    require(found, f'the list holds no "{name}"')
+    check_fields(f'"{name}"', found[0], datatable)
+
+
 @then("the list is empty")
 def list_is_empty(world: World) -> None:
     """

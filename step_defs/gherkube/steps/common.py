@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gherkube.phrases import Collection, ObjectRef
-from gherkube.steps import given, then
+from gherkube.steps import given, then, when
 from gherkube.values import from_yaml, get, merge, mismatch, rows, show
 from gherkube.world import SOON, Misused, World, objects_of_table, require, set_fields
 
@@ -115,6 +115,14 @@ def time_has_passed(world: World, time: float) -> None:
     world.driver.pass_time(time)
 
 
+@when("{time:Duration} pass")
+def time_passes(world: World, time: float) -> None:
+    """
+    When 40 seconds pass
+    """
+    world.driver.pass_time(time)
+
+
 @then("the {ref:Object} has:")
 def object_has(world: World, ref: ObjectRef, datatable: Table) -> None:
     """
@@ -178,6 +186,37 @@ def there_is_none_for(world: World, time: float, ref: ObjectRef) -> None:
     Then for 10 seconds there is no Endpoints "web"
     """
     world.driver.always(lambda: require(not world.exists(ref), f"there is a {ref}"), time)
+
+
+@then("within {time:Duration} there is {a:Article} {ref:Object}")
+def there_is_within(world: World, time: float, ref: ObjectRef) -> None:
+    """
+    Then within 30 seconds there is a ServiceAccount "default"
+    """
+    world.driver.eventually(lambda: there_is_then(world, ref), time)
+
+
+@then("for {time:Duration} there is still {a:Article} {ref:Object}")
+def there_is_for(world: World, time: float, ref: ObjectRef) -> None:
+    """
+    Then for 30 seconds there is still a Pod "web"
+    """
+    world.driver.always(lambda: there_is_then(world, ref), time)
+
+
+@then('within {time:Duration} an Event "{reason:Text}" tells of the {ref:Object}')
+def event_tells(world: World, time: float, reason: str, ref: ObjectRef) -> None:
+    """
+    Then within 30 seconds an Event "EnsuredLoadBalancer" tells of the Service "web"
+    """
+
+    def told() -> None:
+        listed = world.plain(world.listing(Collection("Event", ref.namespace)))["items"]
+        about = [one for one in listed if (get(one, "involvedObject.kind"), get(one, "involvedObject.name")) == ref[:2]]
+        reasons = sorted({str(get(one, "reason")) for one in about})
+        require(reason in reasons, lambda: f"the Events about {ref} are {show(reasons)}")
+
+    world.driver.eventually(told, time)
 
 
 @then("within {time:Duration} there are no {all:Collection}")
@@ -246,6 +285,14 @@ def is_no_longer_at(world: World, ref: ObjectRef, called: str) -> None:
     """
     version = world.read_raw(ref)["metadata"]["resourceVersion"]
     require(version != world.version(called), f'{ref} is still at version "{called}" ({version})')
+
+
+@then('the {ref:Object} still has the uid "{called:Text}"')
+def has_the_same_uid(world: World, ref: ObjectRef, called: str) -> None:
+    """
+    Then the ConfigMap "settings" still has the uid "first"
+    """
+    require(world.read_raw(ref)["metadata"]["uid"] == world.version(called), f'{ref} has another uid than "{called}"')
 
 
 @then('the {ref:Object} no longer has the uid "{called:Text}"')

@@ -1,7 +1,7 @@
 """Protection: a claim that a Pod uses, and a volume that is bound, go only when that has come to an end.
 
-The admission plugin StorageObjectInUseProtection gives them a finalizer; these controllers take it away from what is
-being deleted and no longer used. Source: kubernetes/pkg/controller/volume/{pvcprotection,pvprotection}.
+The admission plugin StorageObjectInUseProtection gives them a finalizer; these controllers give it back to what lost
+it, and take it away from what is being deleted and no longer used. Source: pkg/controller/volume/{pvc,pv}protection.
 """
 
 from __future__ import annotations
@@ -30,17 +30,21 @@ class VolumeProtection:
         self._controller.stop()
 
     def _changed(self, obj: Object) -> None:
-        if self._waits(obj):
+        if self._is_protected(obj) == is_terminating(obj):
             self._controller.add(key_of(obj))
 
-    def _waits(self, obj: Object) -> bool:
-        return is_terminating(obj) and self.finalizer in (metadata_of(obj).get("finalizers") or ())
+    def _is_protected(self, obj: Object) -> bool:
+        return self.finalizer in (metadata_of(obj).get("finalizers") or ())
 
     def reconcile(self, key: str) -> None:
         obj = self._objects.get(key)
-        if obj is None or not self._waits(obj) or self._is_used(key, obj):
+        if obj is None or self._is_protected(obj) != is_terminating(obj):
             return
-        finalizers = [name for name in obj["metadata"]["finalizers"] if name != self.finalizer]
+        finalizers = [name for name in metadata_of(obj).get("finalizers") or () if name != self.finalizer]
+        if not is_terminating(obj):  # somebody took it away
+            finalizers.append(self.finalizer)
+        elif self._is_used(key, obj):
+            return
         try:
             self._client.update(self.resource, with_metadata(obj, finalizers=finalizers))
         except StatusError as refusal:

@@ -101,7 +101,9 @@ def stores_dry_runs(original: Original, self: Storage, obj: Object, namespace: s
 
 
 @miniature(
-    "An address is never given back.", caught_by=("clusterips.17", "clusterips.20"), instead_of=allocators._releases
+    "An address is never given back.",
+    caught_by=("clusterips.17", "clusterips.20", "leaving.10"),
+    instead_of=allocators._releases,
 )
 def keeps_addresses(original: Original, ips: Any) -> Iterator[Any]:
     return iter(())

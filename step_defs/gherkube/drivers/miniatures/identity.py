@@ -105,7 +105,9 @@ def records_no_refusals(original: Original, self: Pipeline, request: Request) ->
 # Namespaces
 
 
-@miniature("A namespace need not be there.", caught_by="namespaces.01", instead_of=NamespaceLifecycle.admit)
+@miniature(
+    "A namespace need not be there.", caught_by=("namespaces.01", "leaving.12"), instead_of=NamespaceLifecycle.admit
+)
 def creates_in_no_namespace(original: Original, self: NamespaceLifecycle, asked: Attributes) -> Object | None:
     try:
         return original(self, asked)
@@ -117,7 +119,7 @@ def creates_in_no_namespace(original: Original, self: NamespaceLifecycle, asked:
 
 @miniature(
     "New objects come into a namespace that goes.",
-    caught_by=("namespaces.02", "namespaces.03"),
+    caught_by=("namespaces.02", "namespaces.03", "leaving.11"),
     instead_of=NamespaceLifecycle.admit,
 )
 def creates_in_going_namespaces(original: Original, self: NamespaceLifecycle, asked: Attributes) -> Object | None:
