@@ -65,8 +65,14 @@ from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
 from refkube.engine.frozen import freeze
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
+from refkube.flannel.daemon import Flanneld
+from refkube.kubelet.cni import Cni
 from refkube.kubelet.hollow import HollowKubelet
+from refkube.kubelet.kubelet import Kubelet
 from refkube.kubelet.node_status import Machine
+from refkube.kubelet.runtime.container import Runtime
+from refkube.kubelet.runtime.images import Images
+from refkube.kubelet.runtime.programs.catalogue import known
 from refkube.network.fabric import Fabric
 from refkube.network.host import Host
 from refkube.registry.lister import Lister
@@ -99,6 +105,7 @@ STANDARD_CLASS: Object = {
     "provisioner": HostPath.name,
     "allowVolumeExpansion": True,
 }
+A_MOMENT = 0.001  # seconds, in which the controllers do what is due
 COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
 
 # By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
@@ -300,6 +307,7 @@ class Cluster:
         options: Options | None = None,
         cloud: LoadBalancers | None = None,
         scheduler: bool | None = None,
+        hollow: bool = False,
     ):
         self.cloud = cloud or SimulatedCloud()
         self.storage = HostPath()
@@ -336,10 +344,12 @@ class Cluster:
         if nodes:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
         self.fabric = Fabric(self.loop)
-        self.kubelets: list[HollowKubelet] = []
+        self.hollow = hollow
+        self.flannel: dict[str, Flanneld] = {}
+        self.kubelets: list[Kubelet | HollowKubelet] = []
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
-        self.loop.settle()
+        self.loop.run_for(A_MOMENT if self.flannel else 0.0)
 
     def http(self, request: HttpRequest) -> HttpResponse:
         """One HTTP request, without a socket."""
@@ -356,16 +366,30 @@ class Cluster:
         made = {SIGN: self.apiserver.tokens.issue_legacy, PROVISIONERS: {HostPath.name: self.storage}}
         return replace(options, root_ca=root_ca, extra={**made, **options.extra})
 
-    def join(self, name: str) -> HollowKubelet:
+    def join(self, name: str) -> Kubelet | HollowKubelet:
         """One more machine, whose kubelet starts at once."""
         number = len(self.kubelets) + 1
         machine = Machine(name, str(ip_address("192.168.100.10") + number))
         client = self.client(f"node:{name}", "system:nodes")
-        fallback = str(ip_network("10.128.0.0/9")[number * 256]) + "/24"
-        kubelet = HollowKubelet(client, self.loop, machine, fallback)
+        kubelet: Kubelet | HollowKubelet
+        if self.hollow:
+            fallback = str(ip_network("10.128.0.0/9")[number * 256]) + "/24"
+            kubelet = HollowKubelet(client, self.loop, machine, fallback)
+        else:
+            kubelet = self._kubelet(client, machine)
         self.kubelets.append(kubelet)
         kubelet.start()
         return kubelet
+
+    def _kubelet(self, client: Client, machine: Machine) -> Kubelet:
+        """With its runtime, and flannel, which says where its Pods' network is."""
+        host = self.fabric.join(machine.name, machine.address)
+        runtime = Runtime(self.loop, Images(self.loop, known), self.ids.uid)
+        runtime.disk.mount(self.storage.root, self.storage.disk)
+        flannel = Flanneld(self.client("flannel", "system:masters"), self.loop, host, machine.name)
+        self.flannel[machine.name] = flannel
+        self.loop.call_later(A_MOMENT, flannel.start)  # by then the node may have a subnet
+        return Kubelet(client, self.loop, machine, runtime, Cni(host, lambda: flannel.environment), host)
 
     def host(self, name: str) -> Host:
         """A node's network, plugged into the nodes' LAN when it is first asked for."""
@@ -387,6 +411,8 @@ class Cluster:
     def close(self) -> None:
         for kubelet in self.kubelets:
             kubelet.stop()
+        for flannel in self.flannel.values():
+            flannel.stop()
         if self.scheduler is not None:
             self.scheduler.stop()
         self.manager.stop()

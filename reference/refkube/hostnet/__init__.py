@@ -374,8 +374,11 @@ class Host(Protocol):
     """One machine's network."""
 
     name: str
-    namespace: Namespace
-    """The host's own."""
+
+    @property
+    def namespace(self) -> Namespace:
+        """The host's own."""
+        ...
 
     def add_namespace(self, name: str) -> Namespace: ...
 

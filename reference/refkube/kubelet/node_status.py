@@ -6,7 +6,7 @@ Used by the kubelet of each node. Timers are upstream's: the lease every 10 s, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from refkube.api.kinds import VERSION
@@ -22,6 +22,7 @@ LEASE_SECONDS = 40
 RENEW_PERIOD = 10.0
 UPDATE_PERIOD = 10.0  # how often the status is computed
 REPORT_PERIOD = 300.0  # how often an unchanged status is posted
+MAX_IMAGES = 50
 
 CONDITIONS = (
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -50,7 +51,8 @@ class Machine:
 
 
 class NodeStatus:
-    """Keeps one Node object and its Lease. `conditions` gives (type, status, reason, message) as they are now."""
+    """Keeps one Node object and its Lease. `conditions` gives (type, status, reason, message) as they are now,
+    `images` the names and sizes of those it has pulled."""
 
     def __init__(
         self,
@@ -58,11 +60,13 @@ class NodeStatus:
         loop: Loop,
         machine: Machine,
         conditions: Callable[[], tuple[tuple[str, str, str, str], ...]] = lambda: CONDITIONS,
+        images: Callable[[], Iterable[tuple[str, int]]] = tuple,
     ):
         self._client = client
         self._loop = loop
         self._machine = machine
         self._conditions = conditions
+        self._images = images
         self._timers: dict[str, Timer] = {}
         self._node_uid = ""
         self._lease: Object | None = None
@@ -161,8 +165,11 @@ class NodeStatus:
             condition = {"type": type, "status": status, "lastHeartbeatTime": now, "lastTransitionTime": since}
             conditions.append({**condition, "reason": reason, "message": message})
         capacity = dict(self._machine.capacity)
+        largest = sorted(self._images(), key=lambda image: (-image[1], image[0]))[:MAX_IMAGES]
+        images = [{"names": [name], "sizeBytes": size} for name, size in largest]
         return {
             **known,
+            **({"images": images} if images else {}),
             "capacity": capacity,
             "allocatable": capacity,
             "addresses": [

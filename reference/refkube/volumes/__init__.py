@@ -11,6 +11,7 @@ from typing import Protocol
 
 from refkube.apimachinery.meta import Object, get_path, name_of
 from refkube.apimachinery.quantity import Quantity, parse
+from refkube.volumes.files import Directory
 
 PROVISIONERS = "provisioners"
 """Where the controllers' options hold the provisioners there are, by the names that StorageClasses call them."""
@@ -40,6 +41,7 @@ class HostPath:
     def __init__(self, root: str = "/tmp/hostpath-provisioner"):
         self.root = root
         self.sizes: dict[str, Quantity] = {}
+        self.disk = Directory()  # what is at `root` on every node
         self._failures: defaultdict[str, deque[str]] = defaultdict(deque)
 
     def fail(self, operation: str, why: str, times: int = 1) -> None:
@@ -49,11 +51,13 @@ class HostPath:
     def provision(self, name: str, size: Quantity, storage_class: Object, node: str) -> Object:
         self._may_fail("provision")
         self.sizes.setdefault(name, size)
+        self.disk.entries.setdefault(name, Directory())
         return {"hostPath": {"path": f"{self.root}/{name}", "type": "DirectoryOrCreate"}}
 
     def delete(self, volume: Object) -> None:
         self._may_fail("delete")
         self.sizes.pop(name_of(volume), None)
+        self.disk.entries.pop(name_of(volume), None)
 
     def expand(self, volume: Object, size: Quantity) -> None:
         self._may_fail("expand")

@@ -15,7 +15,7 @@ from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 from refkube.apimachinery.rest import HttpRequest, Request
 from refkube.cluster import Cluster, open_store
-from refkube.kubelet.hollow import HollowKubelet
+from refkube.kubelet.kubelet import Kubelet
 
 from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Said, Watching
 from gherkube.drivers.conversation import told_in_short
@@ -139,9 +139,9 @@ class ReferenceDriver(Driver):
     def join(self, node: str) -> None:
         self.cluster.join(node)
 
-    def _kubelet(self, node: str) -> HollowKubelet:
+    def _kubelet(self, node: str) -> Kubelet:
         for kubelet in self.cluster.kubelets:
-            if kubelet.machine.name == node:
+            if kubelet.machine.name == node and isinstance(kubelet, Kubelet):
                 return kubelet
         raise Misused(f'there is no node "{node}" with a kubelet')
 

@@ -1,0 +1,176 @@
+"""HTTP/1.1 over a host network's sockets: one request asked, and servers that answer.
+
+Probes and hooks ask with it from the node, programs from their Pod; programs serve with it. h11 knows the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import h11
+
+from refkube.hostnet import Endpoint, Listener, Namespace, Stream
+
+MAX_BODY = 10 * 1024
+
+
+@dataclass
+class Answer:
+    code: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Asked:
+    """A request as a server gets it. `answer` is called once, at once or later."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    client: Endpoint
+    answer: Callable[[Answer], None]
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+
+def ask(
+    net: Namespace,
+    to: Endpoint,
+    method: str,
+    target: str,
+    headers: list[tuple[str, str]],
+    answered: Callable[[Answer], object],
+    failed: Callable[[str], object],
+    body: bytes = b"",
+    timeout: float = 127.0,
+) -> Callable[[], None]:
+    """One request on a connection of its own; what is returned gives it up. `failed` is told why in a few words."""
+    streams: list[Stream] = []
+    over: list[bool] = []
+
+    def opened(stream: Stream) -> None:
+        streams.append(stream)
+        connection = h11.Connection(h11.CLIENT)
+        code, pieces, told = 0, [], []
+
+        def end(answer: Answer | None, why: str = "") -> None:
+            if not over:
+                over.append(True)
+                stream.close()
+                answered(answer) if answer is not None else failed(why)
+
+        def received(data: bytes) -> None:
+            nonlocal code, told
+            if over:
+                return
+            try:
+                connection.receive_data(data)
+                while True:
+                    event = connection.next_event()
+                    if isinstance(event, h11.Response):
+                        code = event.status_code
+                        told = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
+                    elif isinstance(event, h11.Data):
+                        pieces.append(bytes(event.data))
+                    elif isinstance(event, h11.EndOfMessage):
+                        end(Answer(code, b"".join(pieces), told))
+                        return
+                    elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
+                        return
+            except h11.RemoteProtocolError:
+                end(None, "malformed HTTP response")
+
+        def closed(why: str) -> None:
+            if not why:
+                received(b"")
+            end(None, {"reset": "connection reset by peer"}.get(why, why or "EOF"))
+
+        stream.received, stream.closed = received, closed
+        sent = connection.send(h11.Request(method=method, target=target, headers=headers))
+        sent = (sent or b"") + (connection.send(h11.Data(body)) or b"" if body else b"")
+        stream.send(sent + (connection.send(h11.EndOfMessage()) or b""))
+
+    pending = net.connect(to, opened, lambda why: over or failed(why), timeout)
+
+    def give_up() -> None:
+        over.append(True)
+        pending.close()
+        for stream in streams:
+            stream.abort()
+
+    return give_up
+
+
+def serve(net: Namespace, local: Endpoint, handle: Callable[[Asked], object]) -> Listener:
+    """Answer every request that comes to a port. Raises AddressInUse."""
+
+    def accepted(stream: Stream) -> None:
+        _Served(stream, handle)
+
+    return net.listen(local, accepted)
+
+
+class _Served:
+    """One connection of a server."""
+
+    def __init__(self, stream: Stream, handle: Callable[[Asked], object]):
+        self._stream = stream
+        self._handle = handle
+        self._connection = h11.Connection(h11.SERVER)
+        self._request: h11.Request | None = None
+        self._body = b""
+        stream.received, stream.closed = self._received, lambda why: stream.close()
+
+    def _received(self, data: bytes) -> None:
+        self._connection.receive_data(data)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            while True:
+                event = self._connection.next_event()
+                if isinstance(event, h11.Request):
+                    self._request, self._body = event, b""
+                elif isinstance(event, h11.Data):
+                    self._body += bytes(event.data)
+                elif isinstance(event, h11.EndOfMessage):
+                    self._dispatch()
+                    return
+                elif isinstance(event, h11.ConnectionClosed):
+                    self._stream.close()
+                    return
+                else:
+                    return
+        except h11.RemoteProtocolError:
+            self._stream.send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            self._stream.close()
+
+    def _dispatch(self) -> None:
+        request = self._request
+        assert request is not None
+        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+        method, target = request.method.decode(), request.target.decode("latin-1")
+        self._handle(Asked(method, target, headers, self._body, self._stream.remote, self._answer))
+
+    def _answer(self, answer: Answer) -> None:
+        connection = self._connection
+        if connection.our_state is not h11.SEND_RESPONSE:
+            return
+        headers = [("content-length", str(len(answer.body))), *answer.headers]
+        if not any(name.lower() == "content-type" for name, _ in headers):
+            headers.append(("content-type", "text/plain; charset=utf-8"))
+        head = self._request is not None and self._request.method == b"HEAD"
+        sent = connection.send(h11.Response(status_code=answer.code, headers=headers)) or b""
+        if answer.body and not head:
+            sent += connection.send(h11.Data(answer.body)) or b""
+        self._stream.send(sent + (connection.send(h11.EndOfMessage()) or b""))
+        if connection.our_state is h11.MUST_CLOSE:
+            self._stream.close()
+        elif connection.our_state is h11.DONE:
+            connection.start_next_cycle()
+            self._go_on()

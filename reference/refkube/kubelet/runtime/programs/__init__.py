@@ -1,0 +1,1 @@
+"""The programs that images hold, one file each, and which image holds which."""
