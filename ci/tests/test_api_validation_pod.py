@@ -702,8 +702,9 @@ def test_defaults_of_a_pod() -> None:
         ("nginx:latest", "Always"),
         ("host:5000/nginx", "Always"),
         ("host:5000/nginx:1", "IfNotPresent"),
-        ("nginx@sha256:0123", "IfNotPresent"),
-        ("nginx:latest@sha256:0123", "Always"),
+        (f"nginx@sha256:{'0' * 64}", "IfNotPresent"),
+        (f"nginx:latest@sha256:{'0' * 64}", "Always"),
+        ("No Image", "IfNotPresent"),
     ],
 )
 def test_images_without_a_fixed_tag_are_always_pulled(image: str, policy: str) -> None:

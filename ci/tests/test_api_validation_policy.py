@@ -175,7 +175,7 @@ ROWS = [
     (INGRESS, {f"{PATH}.backend.resource": {"kind": "A", "name": "b"}}, f"{PATH}.backend", INVALID),
     (INGRESS, {f"{PATH}.backend": {"resource": {"kind": "A"}}}, f"{PATH}.backend.resource.name", REQUIRED),
     (INGRESS, {f"{PATH}.backend.service.name": ""}, f"{PATH}.backend.service.name", REQUIRED),
-    (INGRESS, {f"{PATH}.backend.service.name": "1a"}, f"{PATH}.backend.service.name", INVALID),
+    (INGRESS, {f"{PATH}.backend.service.name": "A"}, f"{PATH}.backend.service.name", INVALID),
     (INGRESS, {f"{PATH}.backend.service.port": {}}, f"{PATH}.backend", REQUIRED),
     (INGRESS, {f"{PATH}.backend.service.port.name": "http"}, f"{PATH}.backend", INVALID),
     (INGRESS, {f"{PATH}.backend.service.port.number": 70000}, f"{PATH}.backend.service.port.number", INVALID),

@@ -42,7 +42,7 @@ CLIENT_IP = {"spec.sessionAffinity": "ClientIP"}
 SECONDS = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
 
 SERVICE_ROWS = [
-    ({"metadata.name": "1web"}, "metadata.name", INVALID),
+    ({"metadata.name": "Web"}, "metadata.name", INVALID),
     ({"spec.type": "Other"}, "spec.type", NOT_SUPPORTED),
     ({"spec.type": ""}, "spec.type", REQUIRED),
     ({"spec.ports": GONE}, "spec.ports", REQUIRED),

@@ -68,13 +68,13 @@ ROWS = [
             (obj, {"metadata.name": "A"}, "metadata.name", INVALID),
             (obj, {"spec.minReadySeconds": -1}, "spec.minReadySeconds", INVALID),
             (obj, {"spec.selector": {}}, "spec.selector", INVALID),
-            (obj, {"spec.selector.matchLabels": {"app": "a b"}}, "spec.selector.matchLabels", INVALID),
             (obj, {"spec.selector.matchLabels": {"app": "db"}}, LABELS, INVALID),
             (obj, {RESTART: "OnFailure"}, RESTART, NOT_SUPPORTED),
             (obj, {DEADLINE: 5}, DEADLINE, FORBIDDEN),
             (obj, {"spec.template.spec.containers[0].image": ""}, "spec.template.spec.containers[0].image", REQUIRED),
         )
     ),
+    (DAEMON_SET, {"spec.selector.matchLabels": {"app": "a b"}}, "spec.selector.matchLabels", INVALID),
     (REPLICA_SET, {"spec.replicas": -1}, "spec.replicas", INVALID),
     (DEPLOYMENT, {"spec.replicas": -1}, "spec.replicas", INVALID),
     (DEPLOYMENT, {"spec.revisionHistoryLimit": -1}, "spec.revisionHistoryLimit", INVALID),
@@ -100,7 +100,6 @@ ROWS = [
     (STATEFUL_SET, {"spec.updateStrategy": {"type": "X"}}, "spec.updateStrategy", INVALID),
     (STATEFUL_SET, {"spec.updateStrategy.type": "OnDelete"}, UPDATE, INVALID),
     (STATEFUL_SET, {f"{UPDATE}.partition": -1}, f"{UPDATE}.partition", INVALID),
-    (STATEFUL_SET, {f"{UPDATE}.maxUnavailable": 0}, f"{UPDATE}.maxUnavailable", INVALID),
     (STATEFUL_SET, {"spec.ordinals.start": -1}, "spec.ordinals.start", INVALID),
     (STATEFUL_SET, {"spec.serviceName": "A"}, "spec.serviceName", INVALID),
     (
@@ -161,6 +160,12 @@ ROWS = [
 @pytest.mark.parametrize(("obj", "changes", "path", "cause"), ROWS)
 def test_what_breaks_a_rule_is_told(obj, changes, path, cause):
     assert told(on_create(obj, changes)) == {(path, cause)}
+
+
+@pytest.mark.parametrize("obj", [REPLICA_SET, DEPLOYMENT, STATEFUL_SET])
+def test_a_template_is_not_looked_at_where_its_selector_is_wrong(obj):
+    changes = {"spec.selector.matchLabels": {"app": "a b"}, "spec.template.spec.containers[0].image": ""}
+    assert told(on_create(obj, changes)) == {("spec.selector.matchLabels", INVALID), ("spec.selector", INVALID)}
 
 
 @pytest.mark.parametrize("obj", [CONTROLLER, REPLICA_SET, DEPLOYMENT, DAEMON_SET, STATEFUL_SET, JOB, CRON_JOB])

@@ -116,15 +116,6 @@ def test_on_delete_updates_whom_the_user_deletes() -> None:
     bench.cluster.close()
 
 
-def test_several_may_be_missing_at_once() -> None:
-    bench = started(4, updateStrategy={"rollingUpdate": {"maxUnavailable": 2}})
-    told = story(bench)
-    bench.image(STATEFUL, "db", "web:2")
-    assert bench.settled(STATEFUL, "db")
-    assert told[:2] == ["-db-3", "-db-2"]
-    bench.cluster.close()
-
-
 def test_a_broken_update_is_stuck_until_its_pod_is_deleted() -> None:
     bench = started()
     bench.patch(STATEFUL, "db", template={"spec": {"readinessGates": [{"conditionType": "never"}]}})

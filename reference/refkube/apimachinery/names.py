@@ -50,11 +50,6 @@ is_dns1123_subdomain_with_underscore = _format(
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and {_ENDS}",
     rf"{_UNDERSCORED}(\.{_UNDERSCORED})*", "example.com", limit=253,
 )  # fmt: skip
-is_dns1035_label = _format(
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character",
-    "[a-z]([-a-z0-9]*[a-z0-9])?", "my-name", "abc-123", limit=63,
-)  # fmt: skip
 is_wildcard_dns1123_subdomain = _format(
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
     "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",

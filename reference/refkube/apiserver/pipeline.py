@@ -17,9 +17,10 @@ from typing import Any
 import orjson
 
 from refkube.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
-from refkube.api import defaults, schema
+from refkube.api import defaults, schema, validation
 from refkube.api.kinds import Kind, by_resource, preferred
 from refkube.apimachinery import errors, patch
+from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.fields import FieldRequirement, FieldSelector
 from refkube.apimachinery.meta import Object, metadata_of, name_of, namespace_of
 from refkube.apimachinery.rest import Request, Response, UserInfo, WatchEvent
@@ -434,7 +435,8 @@ class Pipeline:
             self.admission.validate(attributes(new, old))
 
         measure = request.raw is not None
-        return Write(request.subresource, asked.dry_run, measure, admit, track, check, request.user)
+        faults = _strict_event if kind.group == "events.k8s.io" else None
+        return Write(request.subresource, asked.dry_run, measure, admit, track, check, request.user, faults)
 
     def _deletion(self, request: Request, kind: Kind, name: str, dry_run: bool) -> Write:
         stored = storage_kind(kind)
@@ -497,6 +499,12 @@ def _converted(event: WatchEvent, kind: Kind) -> WatchEvent:
     if event.type == "BOOKMARK":
         return WatchEvent(event.type, {**event.object, "apiVersion": kind.api_version, "kind": kind.kind})
     return WatchEvent(event.type, from_storage(event.object, kind))
+
+
+def _strict_event(new: Object, old: Object | None) -> list[FieldError]:
+    """What only an Event of events.k8s.io has to say (pkg/apis/core/validation/events.go)."""
+    group, kind = "events.k8s.io", "Event"
+    return validation.validate_update(group, kind, new, old) if old else validation.validate(group, kind, new)
 
 
 def _vain(request: Request, kind: Kind) -> dict[str, Any] | None:

@@ -29,7 +29,6 @@ from refkube.controllers.common.context import Context
 from refkube.controllers.common.history import REVISIONS, History
 from refkube.controllers.common.pod_control import pod_from_template, slow_start
 from refkube.controllers.common.pods import is_terminal, phase_of, ready_since, unavailable_for
-from refkube.controllers.common.rollout import scaled
 
 SETS, CLAIMS = "statefulsets.apps", "persistentvolumeclaims"
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
@@ -170,10 +169,8 @@ class Step:
         self._in_order = spec.get("podManagementPolicy") != "Parallel"
         strategy = spec.get("updateStrategy") or {}
         self._on_delete = strategy.get("type") == "OnDelete"
-        rolling = strategy.get("rollingUpdate") or {}
-        self._partition = rolling.get("partition", 0)
+        self._partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
         count = spec.get("replicas", 1)
-        self._most_missing = max(1, scaled(rolling.get("maxUnavailable", 1), count, round_up=False))
         self._replicas, self._condemned = self._sorted(pods, range(_start(stateful_set), _start(stateful_set) + count))
         missing = [pod for pod in [*self._replicas, *reversed(self._condemned)] if self._is_missing(pod)]
         self._first_missing = missing[0] if missing else None
@@ -236,19 +233,13 @@ class Step:
         return True
 
     def _renew(self) -> None:
-        """Delete members of an older revision, the last first, as far as so many may be missing."""
-        missing = sum(map(self._is_missing, self._replicas))
-        spare = self._most_missing - missing
+        """Delete the last member of an older revision, unless one after it is missing."""
         for pod in reversed(self._replicas[self._partition :]):
             old = labels_of(pod).get(REVISION) != name_of(self._update) and not is_terminating(pod)
-            if self._most_missing == 1:
-                if old:
-                    self._control.delete(self._set, pod)
-                if old or self._is_missing(pod):
-                    return
-            elif old and spare > 0:
+            if old:
                 self._control.delete(self._set, pod)
-                spare -= 1
+            if old or self._is_missing(pod):
+                return
 
     def _is_missing(self, pod: Object) -> bool:
         return is_terminating(pod) or not self._is_available(pod)

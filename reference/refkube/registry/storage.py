@@ -19,6 +19,7 @@ import orjson
 
 from refkube.api.kinds import Kind
 from refkube.apimachinery import errors
+from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.meta import Object, get_path, is_terminating, metadata_of, name_of, with_metadata
 from refkube.apimachinery.rest import UserInfo
 from refkube.engine.clock import parse_rfc3339, rfc3339
@@ -56,7 +57,8 @@ class Write:
 
     `admit` may change the object, `track` records who owns which fields, `check` may refuse it; each is given
     the new and the old object (None at creation; the new one is None at deletion). `measure` refuses objects
-    too large to be stored: those that came from outside. `user` is who asks.
+    too large to be stored: those that came from outside. `user` is who asks. `faults` validates in the strategy's place
+    where the version that the client speaks is stricter than the stored one.
     """
 
     subresource: str = ""
@@ -66,6 +68,7 @@ class Write:
     track: Callable[[Object, Object | None], Object] = _same
     check: Callable[[Object | None, Object | None], None] = _no_check
     user: UserInfo | None = None
+    faults: Callable[[Object, Object | None], list[FieldError]] | None = None
 
 
 @dataclass(slots=True)
@@ -113,7 +116,7 @@ class Storage:
             new = self.strategy.prepare_for_create(new)
             new = self.strategy.attributed(new, None, write.user, self._loop.now())
             new, compares, ops = self._allotted(new, None, write)
-            self._refuse_invalid(new, self.strategy.validate(new))
+            self._refuse_invalid(new, self._faults(new, None, write))
             write.check(new, None)
             key = self._key(namespace, name_of(new))
             if write.dry_run:
@@ -304,7 +307,10 @@ class Storage:
             new = self.strategy.attributed(new, old, write.user, self._loop.now())
             new = keep_times(write.track(new, old), old)
             new, compares, ops = self._allotted(new, old, write)
-            self._refuse_invalid(new, self.strategy.validate_update(new, old, write.subresource))
+            faults = (
+                write.faults(new, old) if write.faults else self.strategy.validate_update(new, old, write.subresource)
+            )
+            self._refuse_invalid(new, faults)
             write.check(new, old)
             if new == old:
                 return kv, False
@@ -461,6 +467,12 @@ class Storage:
 
     def _key(self, namespace: str, name: str) -> str:
         return f"{self.prefix}{namespace}/{name}" if self.kind.namespaced else self.prefix + name
+
+    def _faults(self, new: Object, old: Object | None, write: Write) -> builtins.list[FieldError]:
+        if write.faults:
+            return write.faults(new, old)
+        strategy = self.strategy
+        return strategy.validate_update(new, old, write.subresource) if old is not None else strategy.validate(new)
 
     def _refuse_invalid(self, obj: Object, problems: builtins.list[errors.FieldError]) -> None:
         if problems:

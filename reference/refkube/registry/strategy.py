@@ -15,7 +15,16 @@ from refkube.api.kinds import Kind
 from refkube.api.resources import quality_of_service
 from refkube.api.validation import cluster, pod
 from refkube.apimachinery.errors import FieldError
-from refkube.apimachinery.meta import Object, get_path, labels_of, metadata_of, name_of, namespace_of, with_metadata
+from refkube.apimachinery.meta import (
+    Object,
+    annotations_of,
+    get_path,
+    labels_of,
+    metadata_of,
+    name_of,
+    namespace_of,
+    with_metadata,
+)
 from refkube.apimachinery.rest import UserInfo
 from refkube.engine.clock import rfc3339
 from refkube.registry.servicefields import bring_in_line
@@ -105,6 +114,29 @@ class Strategy:
 
     def field_names(self) -> frozenset[str]:
         return frozenset(self.fields({"metadata": {}}))
+
+
+_MISSING = ("spec", "updateStrategy", "rollingUpdate", "maxUnavailable")
+_SINCE = "lastPhaseTransitionTime"
+_TEMPLATE_NUMBER = "deprecated.daemonset.template.generation"
+
+
+def _numbered(obj: Object, number: str) -> Object:
+    annotations = annotations_of(obj)
+    if annotations.get(_TEMPLATE_NUMBER) == number:
+        return obj
+    return with_metadata(obj, annotations={**annotations, _TEMPLATE_NUMBER: number})
+
+
+def _without_part(obj: Object, key: str, *keys: str) -> Object:
+    """The object without a field, named step by step."""
+    part = obj.get(key)
+    if part is None:
+        return obj
+    if not keys:
+        return without(obj, key)
+    made = _without_part(part, *keys)
+    return obj if made is part else {**obj, key: made}
 
 
 def without(obj: Object, *keys: str) -> Object:
@@ -258,7 +290,7 @@ class NodeStrategy(Strategy):
     """A kubelet registers its node together with its status."""
 
     def prepare_for_create(self, obj: Object) -> Object:
-        return obj
+        return _without_part(obj, "spec", "configSource")
 
     def fields(self, obj: Object) -> Mapping[str, str]:
         unschedulable = "true" if get_path(obj, "spec", "unschedulable") else "false"
@@ -303,11 +335,30 @@ class ReplicaSetStrategy(Workload):
 
 
 class StatefulSetStrategy(Workload):
+    """How many may be missing in a rollout is behind a feature gate that is off by default."""
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return _without_part(super().prepare_for_create(obj), *_MISSING)
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        return super().prepare_for_update(_without_part(new, *_MISSING), old, subresource)
+
     def initial_status(self, obj: Object) -> Object:
         return {"replicas": 0, "availableReplicas": 0}
 
 
 class DaemonSetStrategy(Workload):
+    """The number of the template is told in an annotation, which was a field once."""
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return _numbered(super().prepare_for_create(obj), "1")
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        number = annotations_of(old).get(_TEMPLATE_NUMBER, "1")
+        if not subresource and new["spec"].get("template") != old["spec"].get("template"):
+            number = str(int(number) + 1)
+        return _numbered(super().prepare_for_update(new, old, subresource), number)
+
     def initial_status(self, obj: Object) -> Object:
         return dict.fromkeys(
             ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"), 0
@@ -326,10 +377,10 @@ class JobStrategy(Workload):
         meta, template = obj["metadata"], spec.get("template") or {}
         own = {"controller-uid": meta["uid"], "job-name": meta["name"]}
         own.update({f"batch.kubernetes.io/{label}": value for label, value in own.items()})
-        labels = {**(metadata_of(template).get("labels") or {}), **own}
+        labels = {**own, **(metadata_of(template).get("labels") or {})}  # of others' values validation tells
         selector = spec.get("selector") or {}
         uid = "batch.kubernetes.io/controller-uid"
-        selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), uid: meta["uid"]}}
+        selector = {**selector, "matchLabels": {uid: meta["uid"], **(selector.get("matchLabels") or {})}}
         template = {**template, "metadata": {**metadata_of(template), "labels": labels}}
         if not meta.get("labels"):
             meta = {**meta, "labels": labels}  # to upstream a default, which whoever reads a Job finds there
@@ -348,6 +399,17 @@ class VolumeStrategy(Strategy):
     def fields(self, obj: Object) -> Mapping[str, str]:
         base = super().fields(obj)
         return base if self.kind.namespaced else {**base, "name": name_of(obj)}
+
+
+class PersistentVolumeStrategy(VolumeStrategy):
+    def attributed(self, new: Object, old: Object | None, user: UserInfo | None, now: float) -> Object:
+        """Since when it has been in its phase."""
+        status = new.get("status") or {}
+        if old is not None and status.get("phase") == get_path(old, "status", "phase"):
+            return new
+        if old is not None and status.get("lastPhaseTransitionTime", "") != get_path(old, "status", _SINCE, default=""):
+            return new
+        return {**new, "status": {**status, _SINCE: rfc3339(now)}}
 
 
 class SecretStrategy(Strategy):
@@ -408,11 +470,38 @@ class CreatedByUpdate(Strategy):
 
 
 class LeaseStrategy(CreatedByUpdate):
+    """Leaders elected by the control plane are behind a feature gate that is off by default."""
+
     allow_unconditional_update = False
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return self._plain(super().prepare_for_create(obj))
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        return self._plain(super().prepare_for_update(new, old, subresource))
+
+    def _plain(self, lease: Object) -> Object:
+        return _without_part(_without_part(lease, "spec", "strategy"), "spec", "preferredHolder")
 
 
 class ReturnsDeleted(Strategy):
     returns_deleted = True
+
+
+class AccountStrategy(ReturnsDeleted):
+    """Of the Secrets that an account lists only the names are kept."""
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return self._named(super().prepare_for_create(obj))
+
+    def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
+        return self._named(super().prepare_for_update(new, old, subresource))
+
+    def _named(self, account: Object) -> Object:
+        secrets = account.get("secrets") or ()
+        if all(secret.keys() <= {"name"} for secret in secrets):
+            return account
+        return {**account, "secrets": [{"name": s["name"]} if s.get("name") else {} for s in secrets]}
 
 
 class Conditional(Strategy):
@@ -468,11 +557,11 @@ _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("", "Event"): EventStrategy,
     ("", "Endpoints"): CreatedByUpdate,
     ("", "LimitRange"): CreatedByUpdate,
-    ("", "PersistentVolume"): VolumeStrategy,
+    ("", "PersistentVolume"): PersistentVolumeStrategy,
     ("", "PersistentVolumeClaim"): VolumeStrategy,
     ("", "PodTemplate"): type("PodTemplateStrategy", (Generation, ReturnsDeleted), {}),
     ("", "ResourceQuota"): ReturnsDeleted,
-    ("", "ServiceAccount"): ReturnsDeleted,
+    ("", "ServiceAccount"): AccountStrategy,
     ("", "ReplicationController"): ReplicationControllerStrategy,
     ("apps", "ReplicaSet"): ReplicaSetStrategy,
     ("apps", "Deployment"): Workload,

@@ -57,7 +57,8 @@ def _parts(**parts: Default) -> Default:
     return shape(parts)
 
 
-_TEMPLATE = _parts(template=default_pod_template_spec)
+_TEMPLATE = _part("template", default_pod_template_spec)
+_OWN_TEMPLATE = _parts(template=default_pod_template_spec)  # which a ReplicationController may lack
 
 
 def _template_labels(*keys: str) -> Callable[[Object], Object]:
@@ -85,7 +86,7 @@ _CLAIM = _then(_spec(_absent(volumeMode="Filesystem")), _part("status", _set(pha
 _RETAIN = {"whenDeleted": "Retain", "whenScaled": "Retain"}
 _STATEFUL_SET = _spec(
     _TEMPLATE,
-    _part("updateStrategy", _rolling(partition=0, maxUnavailable=1)),
+    _part("updateStrategy", _rolling(partition=0)),
     _part("persistentVolumeClaimRetentionPolicy", _set(**_RETAIN)),
     _parts(volumeClaimTemplates=items(_then(_set(apiVersion="v1", kind="PersistentVolumeClaim"), _CLAIM))),
     _absent(podManagementPolicy="OrderedReady", replicas=1, revisionHistoryLimit=10),
@@ -106,7 +107,7 @@ _FAILURE_POLICY = _parts(
 )
 _JOB = _then(_spec(_TEMPLATE, _FAILURE_POLICY, _job_spec), _template_labels())
 _CRON_JOB = _spec(
-    _part("jobTemplate", _spec(_TEMPLATE, _FAILURE_POLICY)),
+    _part("jobTemplate", _then(_absent(metadata={}), _spec(_TEMPLATE, _FAILURE_POLICY))),
     _absent(concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1),
 )
 
@@ -237,7 +238,7 @@ _LIMITED = _then(
 )
 
 DEFAULTS: dict[tuple[str, str], Default] = {
-    ("", "ReplicationController"): _then(_template_labels("selector"), _spec(_TEMPLATE, _absent(replicas=1))),
+    ("", "ReplicationController"): _then(_template_labels("selector"), _spec(_OWN_TEMPLATE, _absent(replicas=1))),
     ("", "PodTemplate"): _TEMPLATE,
     ("", "Service"): _service,
     ("", "Endpoints"): _parts(subsets=items(_parts(ports=items(_set(protocol="TCP"))))),
@@ -263,12 +264,14 @@ DEFAULTS: dict[tuple[str, str], Default] = {
     ("batch", "Job"): _JOB,
     ("batch", "CronJob"): _CRON_JOB,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
-    ("networking.k8s.io", "NetworkPolicy"): _spec(_parts(ingress=_POLICY_RULES, egress=_POLICY_RULES), _policy_types),
+    ("networking.k8s.io", "NetworkPolicy"): _spec(
+        _absent(podSelector={}), _parts(ingress=_POLICY_RULES, egress=_POLICY_RULES), _policy_types
+    ),
     ("networking.k8s.io", "IngressClass"): _parts(spec=_parts(parameters=_absent(scope="Cluster"))),
-    ("discovery.k8s.io", "EndpointSlice"): _parts(ports=_ENDPOINT_PORTS),
+    ("discovery.k8s.io", "EndpointSlice"): _parts(ports=_ENDPOINT_PORTS, endpoints=items(_absent(conditions={}))),
     ("storage.k8s.io", "StorageClass"): _absent(reclaimPolicy="Delete", volumeBindingMode="Immediate"),
     ("storage.k8s.io", "CSIDriver"): _CSI_DRIVER,
-    ("scheduling.k8s.io", "PriorityClass"): _absent(preemptionPolicy="PreemptLowerPriority"),
+    ("scheduling.k8s.io", "PriorityClass"): _absent(value=0, preemptionPolicy="PreemptLowerPriority"),
     (RBAC, "RoleBinding"): _ROLE_BINDING,
     (RBAC, "ClusterRoleBinding"): _ROLE_BINDING,
     (ADMISSION, "MutatingWebhookConfiguration"): _parts(

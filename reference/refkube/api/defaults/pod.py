@@ -7,6 +7,7 @@ Facts: kubernetes/pkg/apis/core/v1/defaults.go, zz_generated.defaults.go (1.36);
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -35,10 +36,9 @@ def default_pod(pod: Object) -> Object:
 def default_pod_template_spec(template: Object) -> Object:
     """The template inside a Deployment, a Job and so on (a PodTemplateSpec)."""
     spec = template.get("spec")
-    if spec is None:
-        return template
-    new = _kept(_templates, spec, default_pod_spec)
-    return template if new is spec else {**template, "spec": new}
+    new = default_pod_spec({}) if spec is None else _kept(_templates, spec, default_pod_spec)
+    made = template if new is spec else {**template, "spec": new}
+    return made if "metadata" in made else {"metadata": {}, **made}
 
 
 def default_pod_spec(spec: Object) -> Object:
@@ -92,11 +92,19 @@ def _in_thousandths(amount: str | int | float) -> str:
     return str(exact if exact == rounded else rounded)
 
 
+_REFERENCE = re.compile(  # github.com/distribution/reference: a domain, a path, a tag, a digest
+    r"(?:[a-zA-Z0-9](?:[\w.-]*[a-zA-Z0-9])?(?::\d+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@[A-Za-z][\w.+-]*:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+)
+
+
 @lru_cache(maxsize=1024)
 def pull_policy(image: str) -> str:
     """Always for the tag "latest", said or meant."""
-    name, digest, _ = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2] or ("latest" if name and not digest else "")
+    found = _REFERENCE.fullmatch(image)
+    tag = found and (found["tag"] or ("" if found["digest"] else "latest"))
     return "Always" if tag == "latest" else "IfNotPresent"
 
 

@@ -11,7 +11,6 @@ from refkube.api.kinds import KINDS
 from refkube.api.validation import cluster, pod, policy, services, storage, workloads
 from refkube.api.validation.objectmeta import (
     NameFn,
-    name_is_dns1035_label,
     name_is_dns_label,
     name_is_dns_subdomain,
     name_is_path_segment,
@@ -32,7 +31,7 @@ RULES: dict[tuple[str, str], Rules] = {
 }
 NAME_FORMATS: dict[tuple[str, str], NameFn] = {
     ("", "Namespace"): name_is_dns_label,
-    ("", "Service"): name_is_dns1035_label,
+    ("", "Service"): name_is_dns_label,
     # A core/v1 Event's name was never looked at.
     ("", "Event"): name_is_path_segment,
     ("apps", "StatefulSet"): name_is_dns_label,

@@ -131,15 +131,6 @@ def _json_object(text: str, path: str) -> Errors:
 
 
 _LIMITS = (("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024))
-_AS_CORE = {
-    "regarding": "involvedObject",
-    "note": "message",
-    "reportingController": "reportingComponent",
-    "deprecatedSource": "source",
-    "deprecatedFirstTimestamp": "firstTimestamp",
-    "deprecatedLastTimestamp": "lastTimestamp",
-    "deprecatedCount": "count",
-}
 
 
 def _event(event: Object, *_: object, controller: str = "reportingComponent") -> Errors:
@@ -164,19 +155,6 @@ def _event(event: Object, *_: object, controller: str = "reportingComponent") ->
 
 def _modern_event(event: Object, *_: object) -> Errors:
     return _event(event, controller="reportingController")
-
-
-def _events_event(event: Object, *_: object) -> Iterable[FieldError]:
-    return TABLES["NewStyle"](_new_style(event))
-
-
-def _events_update(event: Object, old: Object, *_: object) -> Iterable[FieldError]:
-    return TABLES["NewStyleUpdate"](_new_style(event), _new_style(old))
-
-
-def _new_style(event: Object) -> Object:
-    """An events.k8s.io Event with core's names of fields, which upstream's errors use."""
-    return {_AS_CORE.get(key, key): value for key, value in event.items()}
 
 
 # Signing requests
@@ -307,18 +285,14 @@ StillImmutable
 /Event
   .                     event
 
+# With core's names of the fields, as they are stored, but for one in what is told.
 events.k8s.io/Event create
-  .                     events_event
-events.k8s.io/Event update
-  .                     events_update
-
-NewStyle
   .                     modern_event
   series                given Series
   eventTime             required
   type                  always invalid "" if v not in ("Normal", "Warning") -- has invalid value: {v or ""}
   firstTimestamp, lastTimestamp, count, source  invalid "" -- needs to be unset
-NewStyleUpdate
+events.k8s.io/Event update
   .                     modern_event
   series                given Series if v != w
   involvedObject, reason, message, source, firstTimestamp, lastTimestamp, count, type  immutable
@@ -333,7 +307,6 @@ coordination.k8s.io/Lease
   spec
     leaseDurationSeconds  given > 0
     leaseTransitions    >= 0
-    preferredHolder     forbidden if not strategy -- may only be specified if `strategy` is defined
 
 scheduling.k8s.io/PriorityClass
   .                     priority_class
@@ -343,7 +316,7 @@ scheduling.k8s.io/PriorityClass update
   preemptionPolicy      immutable
 
 node.k8s.io/RuntimeClass
-  handler               default "" LABEL
+  handler               required LABEL
   overhead              overhead
   scheduling
     nodeSelector        validate_labels

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from refkube.api.validation.objectmeta import name_is_dns1035_label, name_is_dns_subdomain
+from refkube.api.validation.objectmeta import name_is_dns_subdomain
 from refkube.api.validation.rules import NOT_NEGATIVE, tables, text, told
 from refkube.apimachinery import names
 from refkube.apimachinery.errors import FieldError, invalid, required, too_long
@@ -44,7 +44,6 @@ LABEL = text(names.is_dns1123_label)
 LABEL_VALUE = text(names.is_label_value)
 SUBDOMAIN = text(name_is_dns_subdomain)
 PREFIX = text(lambda name: name_is_dns_subdomain(name, True))
-DNS1035_LABEL = text(name_is_dns1035_label)
 QUALIFIED = text(names.is_qualified_name)
 QUALIFIED_IN_LOWER = text(lambda name: names.is_qualified_name(name.lower()))
 PATH_SEGMENT = text(names.is_path_segment_name)

@@ -151,10 +151,6 @@ def name_is_dns_label(name: str, prefix: bool = False) -> list[str]:
     return names.is_dns1123_label(_mask(name) if prefix else name)
 
 
-def name_is_dns1035_label(name: str, prefix: bool = False) -> list[str]:
-    return names.is_dns1035_label(_mask(name) if prefix else name)
-
-
 def name_is_path_segment(name: str, prefix: bool = False) -> list[str]:
     return [text for text in names.is_path_segment_name(name) if not prefix or "contain" in text]
 

@@ -339,7 +339,7 @@ Backend
                         -- port name or number is required
 
 ServiceBackend
-  name                  required DNS1035_LABEL
+  name                  required LABEL
   port.name             PORT_NAME if not port.number
   port.number           PORT_NUMBER if not port.name
 

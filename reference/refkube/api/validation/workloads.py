@@ -8,16 +8,17 @@ out: limits of size of a Job's policies, the finer consistency of its status (in
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from zoneinfo import ZoneInfo, available_timezones
 
 from refkube.api.validation import common, objectmeta, volumes
 from refkube.api.validation.common import SELECTOR
+from refkube.api.validation.objectmeta import validate_annotations, validate_labels
 from refkube.api.validation.pod import pod_template
-from refkube.api.validation.rules import Errors, first_told, rules, same, spec_of, status_of, tables, text, told
+from refkube.api.validation.rules import Errors, below, first_told, rules, same, spec_of, status_of, tables, text, told
 from refkube.apimachinery import names
 from refkube.apimachinery.errors import FieldError, field_forbidden, invalid, required
-from refkube.apimachinery.meta import Object, condition_is_true, labels_of, name_of, uid_of
+from refkube.apimachinery.meta import Object, annotations_of, condition_is_true, labels_of, name_of, uid_of
 from refkube.apimachinery.selectors import from_label_selector, from_map
 
 _MISMATCH = "`selector` does not match template `labels`"
@@ -47,13 +48,15 @@ def misses(selector: Object | None, template: Object) -> bool:
     return not from_map(selector or {}).matches(labels_of(template))
 
 
-def _stateful_template(template: Object, spec: Object, *_: object) -> Iterable[FieldError]:
+def _stateful_template(template: Object, spec: Object, *_: object) -> Errors:
     """The template with the volumes that each of its Pods gets, for its mounts to refer to."""
     claims: Collection[Object] = spec.get("volumeClaimTemplates") or ()
     made = {name_of(claim): {"name": name_of(claim), "persistentVolumeClaim": {"claimName": "c"}} for claim in claims}
     given = [volume for volume in spec_of(template).get("volumes") or () if volume.get("name") not in made]
     with_claims = {**template, "spec": {**spec_of(template), "volumes": [*given, *made.values()]}}
-    return pod_template(with_claims if claims else template)
+    yield from pod_template(with_claims if claims else template)
+    yield from below(".labels", validate_labels(labels_of(template)))
+    yield from below(".annotations", validate_annotations(annotations_of(template)))
 
 
 def _stateful_update(new: Object, old: Object, *_: object) -> Errors:
@@ -237,7 +240,8 @@ apps/ReplicaSet
     selector            present
     .                   Selector
     selector            given invalid if is_empty(v) -- empty selector is invalid for deployment
-    template            default NOTHING pod_template
+    selector            given invalid if SELECTOR(v) -- invalid label selector
+    template            default NOTHING pod_template if not SELECTOR(selector)
     template.spec.restartPolicy  default "" in Always
     template.spec.activeDeadlineSeconds  given forbidden -- activeDeadlineSeconds in ReplicaSet is not Supported
 /ReplicationController status, apps/ReplicaSet status
@@ -254,7 +258,8 @@ apps/Deployment
     selector            present
     .                   Selector
     selector            given invalid if is_empty(v) -- empty selector is invalid for deployment
-    template            default NOTHING pod_template
+    selector            given invalid if SELECTOR(v) -- invalid label selector
+    template            default NOTHING pod_template if not SELECTOR(selector)
     template.spec.restartPolicy  default "" in Always
     template.spec.activeDeadlineSeconds  given forbidden -- activeDeadlineSeconds in ReplicaSet is not Supported
     strategy            default NOTHING
@@ -314,16 +319,15 @@ apps/StatefulSet
       else rollingUpdate  given invalid if type == "OnDelete" -- only allowed for updateStrategy 'RollingUpdate'
       rollingUpdate     given if type == "RollingUpdate"
         partition       >= 0
-        maxUnavailable  given INT_OR_PERCENT
-        maxUnavailable  given invalid if not percentage(v) -- cannot be 0
     persistentVolumeClaimRetentionPolicy
       whenDeleted, whenScaled  in Retain Delete
-    replicas, minReadySeconds, revisionHistoryLimit, ordinals.start  >= 0
-    serviceName         SUBDOMAIN
+    replicas, minReadySeconds, ordinals.start  >= 0
+    serviceName         LABEL
     selector            present
     .                   Selector
     selector            given invalid if is_empty(v) -- empty selector is invalid for statefulset
-    template            default NOTHING stateful_template
+    selector            given invalid if SELECTOR(v) -- {""}
+    template            default NOTHING stateful_template if not SELECTOR(selector)
     template.spec.restartPolicy  default "" in Always
     template.spec.activeDeadlineSeconds  given forbidden -- activeDeadlineSeconds in StatefulSet is not Supported
     volumeClaimTemplates[]
