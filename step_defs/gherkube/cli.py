@@ -1,4 +1,4 @@
-"""The command `gherkube`: run, list, lint, miniatures, trace, diff, badge, docs.
+"""The command `gherkube`: run, list, lint, miniatures, trace, diff, badge, docs, smoke, harness.
 
 Whatever is wrong with arguments, files or the target is told in one line on standard error, with exit code 3.
 """
@@ -300,6 +300,61 @@ def docs(
     book = Book(spec, told, traceability.trace(spec, all_miniatures(), told, caught))
     pages = (write_markdown if markdown else write_site)(book, output)
     print(f"{pages} pages: {output / ('README.md' if markdown else 'index.html')}")
+    return 0
+
+
+@app.command()
+def smoke(
+    target: Annotated[str, typer.Option(metavar="TARGET", help="the system under test")] = "reference",
+) -> int:
+    """Say in seconds whether a target is sane: its API, its harness, and what it says that it is capable of."""
+    from gherkube.drivers import open_target
+    from gherkube.drivers.base import TargetError, Unreachable
+    from gherkube.runner import Unusable
+    from gherkube.smoke import smoke as checks
+
+    try:
+        driver = open_target(target)
+    except (TargetError, Unreachable) as error:
+        raise Unusable(str(error)) from None
+    wrong = 0
+    try:
+        told = driver.implementation()
+        print(f"{target}: {told.get('project', 'unknown')} {told.get('version', '')}".rstrip())
+        print(f"capable of: {', '.join(sorted(driver.capabilities)) or 'the Kubernetes API alone'}")
+        for check, why in checks(driver):
+            wrong += bool(why)
+            print(f"WRONG  {check}: {why}" if why else f"ok     {check}")
+    except (TargetError, Unreachable) as error:
+        raise Unusable(str(error)) from None
+    finally:
+        driver.close()
+    return ExitCode.FAULT if wrong else 0
+
+
+@app.command()
+def harness(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port to listen on; 0 takes a free one")] = 0,
+    nodes: Annotated[int, typer.Option(min=0, help="nodes of each cluster")] = 3,
+) -> int:
+    """Serve the reference behind the harness protocol, as an example of a harness, until interrupted."""
+    from threading import Event
+
+    from gherkube.runner import Unusable
+
+    try:
+        from gherkube.drivers.serving import ServedReference
+
+        served = ServedReference(nodes, port=port)
+    except (ImportError, OSError) as error:
+        raise Unusable(getattr(error, "strerror", None) or str(error)) from None
+    try:
+        print(f"gherkube run --target {served.url}", flush=True)
+        Event().wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        served.close()
     return 0
 
 

@@ -13,11 +13,12 @@ from gherkube.drivers.base import Driver, TargetError
 TARGETS = {
     "reference": "the reference implementation in this process, on virtual time",
     "kubeconfig:PATH": "any live Kubernetes API; options: ?context=NAME&speed=N&capabilities=A,B",
+    "http://URL": "a system behind a harness that speaks the harness protocol; option: ?patience=SECONDS",
 }
 
 
 def open_target(text: str) -> Driver:
-    """An open driver for "reference" or "kubeconfig:PATH[?option=value&...]". Raises TargetError."""
+    """An open driver for one of TARGETS, with [?option=value&...] after it. Raises TargetError."""
     address, _, query = text.partition("?")
     kind, colon, rest = address.partition(":")
     options = dict(parse_qsl(query, keep_blank_values=True))
@@ -32,6 +33,12 @@ def open_target(text: str) -> Driver:
 
         _none_left(text, {name: value for name, value in options.items() if name not in OPTIONS}, OPTIONS)
         return KubeconfigDriver(text, rest, options)
+    if kind in ("http", "https") and rest.startswith("//"):
+        from gherkube.drivers.harness import HarnessDriver
+
+        patience = _number(text, "patience", options.pop("patience", "30"))
+        _none_left(text, options, ("patience",))
+        return HarnessDriver(text, address, patience)
     raise TargetError(f"no such target: {text!r}; targets: {', '.join(TARGETS)}")
 
 

@@ -51,17 +51,15 @@ SWEPT = (
 )
 
 
-class KubeconfigDriver(Driver):
-    name = "kubeconfig"
+class LiveDriver(Driver):
+    """Any live API, by a configuration of lightkube's; what it is capable of beyond is its owner's word."""
 
-    def __init__(self, target: str, path: str, options: Mapping[str, str]) -> None:
+    def __init__(self, target: str, config: SingleConfig, speed: float, declared: frozenset[str]) -> None:
         super().__init__()
         self.target = target
-        self._config = _config(path, options.get("context"))
-        self._speed = _speed(target, options.get("speed", "1"))
-        self.declared = frozenset(filter(None, options.get("capabilities", "").split(",")))
-        if unknown := self.declared - DECLARABLE:
-            raise TargetError(f"target {target!r}: cannot declare {', '.join(sorted(unknown))}")
+        self._config = config
+        self._speed = speed
+        self.declared = declared
         self._run = os.environ.setdefault("GHERKUBE_RUN", _random(4))  # one for all workers of a run
         self._worker = _random(2) + os.environ.get("PYTEST_XDIST_WORKER", "")
         self._scenarios = 0
@@ -80,7 +78,10 @@ class KubeconfigDriver(Driver):
         self.exchanges.clear()
         self._scenarios += 1
         marker = f"{self._run}{self._worker}-{self._scenarios}"
-        home = f"gherkube-{marker}"
+        return self.move_in(f"gherkube-{marker}", scenario, marker)
+
+    def move_in(self, home: str, scenario: str, marker: str) -> Names:
+        """Make the scenario's namespace, and wait until Pods may be created in it."""
         self._names = Names(marker, home)
         labels = {RUN_LABEL: self._run}
         annotations = {"gherkube.dev/scenario": scenario}
@@ -131,6 +132,11 @@ class KubeconfigDriver(Driver):
         admin = token == ADMIN
         authorization = None if admin or token is None else f"Bearer {token}"
         return Api(self._client(admin), _ThreadWatching, self.exchanges, authorization)
+
+    def reconnect(self, config: SingleConfig) -> None:
+        """The API has moved."""
+        self._config = config
+        LiveDriver.close(self)
 
     def _client(self, admin: bool) -> httpx2.Client:
         if admin not in self._clients:
@@ -232,7 +238,19 @@ class _ThreadWatching:
         self._response.close()
 
 
-def _config(path: str, context: str | None) -> SingleConfig:
+class KubeconfigDriver(LiveDriver):
+    name = "kubeconfig"
+
+    def __init__(self, target: str, path: str, options: Mapping[str, str]) -> None:
+        declared = frozenset(filter(None, options.get("capabilities", "").split(",")))
+        config, speed = config_of(path, options.get("context")), _speed(target, options.get("speed", "1"))
+        if unknown := declared - DECLARABLE:
+            raise TargetError(f"target {target!r}: cannot declare {', '.join(sorted(unknown))}")
+        super().__init__(target, config, speed, declared)
+
+
+def config_of(path: str, context: str | None) -> SingleConfig:
+    """The configuration in a file. Raises TargetError."""
     target = f"kubeconfig:{path}"
     if not Path(path).expanduser().is_file():
         raise TargetError(f"target {target!r}: there is no such file")

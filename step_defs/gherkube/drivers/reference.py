@@ -54,10 +54,15 @@ class ReferenceDriver(Driver):
     @property
     def cluster(self) -> Cluster:
         if self._cluster is None:
-            self._cluster = Cluster(nodes=self._nodes, seed=self._seed, store=open_store("observed"))
-            self._cluster.loop.trace.start(RECORDED)
-            self._cluster.loop.patience = PATIENT_CALLS
+            self._cluster = self.make()
         return self._cluster
+
+    def make(self) -> Cluster:
+        """A fresh cluster."""
+        cluster = Cluster(nodes=self._nodes, seed=self._seed, store=open_store("observed"))
+        cluster.loop.trace.start(RECORDED)
+        cluster.loop.patience = PATIENT_CALLS
+        return cluster
 
     def begin(self, scenario: str) -> Names:
         self._cluster = None
