@@ -72,6 +72,7 @@ class World:
         self.options: dict[str, str] = {}  # for the When step's request alone
         self.token: str | None = ADMIN
         self.accept = JSON
+        self.dress: Callable[[Object], Object] | None = None  # what a step has every object made with
         self.listed: list[tuple[str, Answer]] = []  # what discovery tells ("apps/v1 Deployment"), and the list of it
         self.telling: set[int] = set()  # steps whose reading is what the scenario is about, where it is recorded
         self._journeys: list[Object] | None = None  # where it is recorded
@@ -116,6 +117,8 @@ class World:
 
     def outgoing(self, obj: Any) -> Any:
         """An object in the driver's real names."""
+        if self.dress is not None and isinstance(obj, dict):
+            obj = self.dress(obj)
         if not self.names.marker or not isinstance(obj, dict):
             return obj
         obj = self._references(obj)
@@ -143,7 +146,8 @@ class World:
             return [self._references(item) for item in value]
         if not isinstance(value, dict):
             return value
-        if "scopeName" in value and isinstance(value.get("values"), list):
+        named = "scopeName" in value or value.get("key") == "metadata.name"
+        if named and isinstance(value.get("values"), list):
             value = {**value, "values": [self._real(item) for item in value["values"]]}
         return {
             key: self._real(item) if key in _REFERENCES and isinstance(item, str) else self._references(item)

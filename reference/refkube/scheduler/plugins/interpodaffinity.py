@@ -61,8 +61,7 @@ class _Company(Beyond):
         self._terms = pod_terms(pod)
         self._snapshot = snapshot
         self._labels = labels
-        required = self._terms.required
-        self._alone_is_fine = bool(required) and all(term.means(pod, labels) for term in required)
+        self._alone_is_fine = _alone(pod, self._terms.required, labels)
         self.begin()
 
     def begin(self) -> None:
@@ -122,6 +121,11 @@ class _Company(Beyond):
 
     def score(self, labels: Mapping[str, str], keys: Collection[str]) -> float:
         return float(sum(self._liked[key, labels[key]] for key in keys if key in labels)) if self._liked else 0.0
+
+
+def _alone(pod: Object, required: Collection[PodTerm], labels: Labels) -> bool:
+    """May it be the first of its kind, whose company others seek?"""
+    return bool(required) and all(term.means(pod, labels) for term in required)
 
 
 def _note(counts: Counter[tuple[str, str]], terms: Collection[PodTerm], labels: Mapping[str, str], amount: int) -> None:
