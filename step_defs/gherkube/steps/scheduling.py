@@ -114,21 +114,6 @@ def are_on_nodes(world: World, time: float, all: Collection, datatable: Table) -
     world.driver.eventually(lambda: _check_spread(world, all, datatable), time)
 
 
-@then('within {time:Duration} an Event "{reason:Text}" tells of the {ref:Object}')
-def event_tells(world: World, time: float, reason: str, ref: ObjectRef) -> None:
-    """
-    Then within 30 seconds an Event "Scheduled" tells of the Pod "web"
-    """
-
-    def check() -> None:
-        about = {"involvedObject.kind": ref.kind, "involvedObject.name": ref.name}
-        found = world.plain(world.listing(Collection("Event", ref.namespace)))["items"]
-        reasons = {event.get("reason") for event in found if all(get(event, k) == v for k, v in about.items())}
-        require(reason in reasons, lambda: f"the Events of {ref} have the reasons {sorted(map(str, reasons))}")
-
-    world.driver.eventually(check, time)
-
-
 # Nodes and Pods
 
 
