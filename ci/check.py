@@ -65,6 +65,10 @@ def lint() -> bool:
     )
 
 
+def trace() -> bool:
+    return run(str(BIN / "gherkube"), "trace", "--output", os.devnull)
+
+
 def types() -> bool:
     return run(str(BIN / "mypy"))
 
@@ -128,6 +132,7 @@ def _judged(*options: str) -> bool:
 CHECKS: dict[str, Callable[[], bool]] = {
     "lint": lint,
     "types": types,
+    "trace": trace,
     "tests": tests,
     "features": features,
     "miniatures": miniatures,

@@ -89,6 +89,15 @@ def common(
 @app.command()
 def run(
     target: Annotated[str, typer.Option(metavar="TARGET", help="the system under test")] = "reference",
+    component: Annotated[
+        str, typer.Option(metavar="NAME", help="judge this component alone, refkube being all the others")
+    ] = "",
+    start: Annotated[
+        str, typer.Option(metavar="COMMAND", help="what starts the component; {kubeconfig} is where it connects")
+    ] = "",
+    kubeconfig: Annotated[Path, typer.Option(metavar="FILE", help="where to write the component's kubeconfig")] = Path(
+        "component.kubeconfig"
+    ),
     profile: Profiles = None,
     level: Levels = None,
     tags: Tags = "",
@@ -127,6 +136,7 @@ def run(
         messages,
         record,
         _implementation(implementation or []),
+        _component(component, start, kubeconfig, target),
         features,
     )
     return runner.run(options, display(console), console)
@@ -397,6 +407,19 @@ def _processes(text: str) -> str:
     if text and text not in ("auto", "logical") and not text.isdecimal():
         raise Unusable(f"-n {text!r}: a number of processes, or auto")
     return text
+
+
+def _component(name: str, start: str, kubeconfig: Path, target: str) -> Any:
+    from gherkube.component import Component
+    from gherkube.runner import Unusable
+
+    if not name:
+        if start:
+            raise Unusable("--start starts a component: name it with --component")
+        return None
+    if target != "reference":
+        raise Unusable("--component is judged among refkube's: it goes with no other --target")
+    return Component(name, kubeconfig.resolve(), start)
 
 
 def _implementation(pairs: list[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ import pytest
 
 if TYPE_CHECKING:
     from gherkube.drivers.miniatures import Miniature
+    from gherkube.drivers.testcluster import TestCluster
     from gherkube.session import Suite
     from gherkube.spec import Case, Feature
 
@@ -169,6 +170,16 @@ class FeatureFile(pytest.Module):
         if findings:
             raise self.CollectError("\n".join(str(finding) for finding in findings))
         return feature
+
+
+@pytest.fixture
+def cluster() -> Iterator[TestCluster]:
+    """A Kubernetes in this process, with three nodes, on virtual time (gherkube.drivers.testcluster)."""
+    from gherkube.drivers.testcluster import TestCluster
+
+    made = TestCluster()
+    yield made
+    made.close()
 
 
 _binding = False  # while pytest-bdd binds a scenario of the suite; its tags are ours to turn into markers

@@ -12,13 +12,14 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gherkube import paths
+from gherkube.component import Component, beside
 from gherkube.drivers import open_target
 from gherkube.drivers.base import Driver, TargetError, Unreachable
 from gherkube.lint import check_feature, check_names
@@ -51,11 +52,14 @@ class Options:
     messages: Path | None = None
     record: bool = False
     implementation: dict[str, str] = field(default_factory=dict)
+    component: Component | None = None
     features: Path | None = None
 
     @property
     def command(self) -> str:
-        words = ["gherkube", "run", "--target", self.target]
+        words = ["gherkube", "run"]
+        words += ["--component", self.component.name] if self.component else ["--target", self.target]
+        words += ["--start", self.component.start] if self.component and self.component.start else []
         for name, values in (("--profile", self.profiles), ("--level", self.levels)):
             words += [word for value in values for word in (name, value)]
         words += ["--tags", self.tags] if self.tags else []
@@ -73,6 +77,18 @@ def run(options: Options, display: Display, console: Any) -> ExitCode:
             check_writable(path)
         except ReportError as error:
             raise Unusable(str(error)) from None
+    if options.component is None:
+        return _run(options, display, console, selection, spec, selected)
+    try:
+        with beside(options.component, console.print) as target:
+            return _run(replace(options, target=target), display, console, selection, spec, selected)
+    except TargetError as error:
+        raise Unusable(str(error)) from None
+
+
+def _run(
+    options: Options, display: Display, console: Any, selection: Selection, spec: Spec, selected: list[Case]
+) -> ExitCode:
     target, implementation = _describe(options)
     recorder = Recorder(spec, display)
     started = time.time()

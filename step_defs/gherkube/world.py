@@ -293,11 +293,25 @@ class World:
                 f"{event.get('reason')}: {event.get('message')}"
                 for event in self.plain(events.object.get("items") or [])
             ]
+            if "pods.real" in self.driver.capabilities:
+                found["logs"] = self.plain(self._logs())
         except Unreachable as error:
             found["incomplete"] = str(error)
         if self.watch is not None:
             found["watch"] = [f"{kind} {get(obj, 'metadata.name')}" for kind, obj in self.watch.events]
         return found
+
+    def _logs(self) -> dict[str, list[str]]:
+        """The last lines of each container of the scenario's namespace that has some."""
+        path = kinds.named("Pod").path(self.names.home)
+        told: dict[str, list[str]] = {}
+        for pod in (self.api.call("GET", path, options={"limit": "10"}).object.get("items") or [])[:10]:
+            for container in get(pod, "spec.containers") or []:
+                name, options = get(pod, "metadata.name"), {"container": container["name"], "tailLines": "20"}
+                answer = self.api.call("GET", f"{path}/{name}/log", options=options)
+                if answer.accepted and answer.body:
+                    told[f"{name}/{container['name']}"] = answer.body.decode("utf-8", "replace").splitlines()
+        return told
 
     def record(self) -> dict[str, Any]:
         """What was said and sent in this scenario, shortened to what is worth reading, in the features' names."""
@@ -390,7 +404,7 @@ class Watch:
         self.stop()
         versions = [get(event, "object.metadata.resourceVersion") for event in self._past]
         if not versions:
-            raise Misused("the watch has delivered nothing to resume from")
+            raise AssertionError("the watch has delivered nothing to resume from")
         self.start(versions[-1])
 
     @property

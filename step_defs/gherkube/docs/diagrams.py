@@ -19,7 +19,7 @@ from gherkube.spec import Step
 Line = Mapping[str, Any]
 
 SERVER = "API server"
-LANE, FIRST, ROW, HEAD, CHAR = 98, 236, 27, 56, 6.95
+LANE, FIRST, ROW, HEAD, CHAR = 98, 262, 27, 56, 6.95
 LATER = 1.0  # seconds that are worth a word
 
 

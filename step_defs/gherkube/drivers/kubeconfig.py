@@ -31,7 +31,7 @@ from gherkube.drivers.base import ADMIN, Answer, Api, Driver, Names, TargetError
 T = TypeVar("T")
 
 ACCOUNT_SECONDS = 60.0  # for the default account of a new namespace
-OPTIONS = ("context", "speed", "capabilities")
+OPTIONS = ("context", "speed", "capabilities", "component")
 PROBED = frozenset({"metrics.read"})
 # Declared by whoever points the suite at the cluster: the Kubernetes API alone can neither show nor refute them.
 DECLARABLE = frozenset({"pods.run", "pods.real", "dns", "storage.provision", "lb.provision"}) | PROBED
@@ -247,6 +247,12 @@ class KubeconfigDriver(LiveDriver):
         if unknown := declared - DECLARABLE:
             raise TargetError(f"target {target!r}: cannot declare {', '.join(sorted(unknown))}")
         super().__init__(target, config, speed, declared)
+        if component := options.get("component"):
+            self.parameters = {"component": component, "others": "refkube"}
+
+    def implementation(self) -> dict[str, str]:
+        """Where a component is judged, the API server tells nothing of it."""
+        return {} if "component" in self.parameters else super().implementation()
 
 
 def config_of(path: str, context: str | None) -> SingleConfig:

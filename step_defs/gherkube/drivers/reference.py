@@ -202,6 +202,7 @@ class LoopStream(httpx2.SyncByteStream):
     def __init__(self, cluster: Cluster, stream: Any):
         self._loop = cluster.loop
         self._stream = stream
+        self.run: Callable[[Callable[[], Any]], Any] = _at_once  # on the thread that the loop belongs to
         self.data = bytearray()
         self.ended = False
         stream.start(self.data.extend, self._end)
@@ -220,12 +221,16 @@ class LoopStream(httpx2.SyncByteStream):
             yield chunk
 
     def _await_more(self, read: int) -> None:
-        self._loop.run_until(lambda: len(self.data) > read or self.ended, PATIENCE)
+        self.run(lambda: self._loop.run_until(lambda: len(self.data) > read or self.ended, PATIENCE))
 
     def close(self) -> None:
         if not self.ended:
             self.ended = True
-            self._stream.stop()
+            self.run(self._stream.stop)
+
+
+def _at_once(act: Callable[[], Any]) -> Any:
+    return act()
 
 
 class _LoopWatching:

@@ -1,0 +1,126 @@
+"""Somebody's component among refkube's: judged alone, told precisely when it does not take part."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from gherkube import cli, component
+from gherkube.report import read_report
+
+FEATURE = """\
+Feature: Placing
+  @req:SCH-1
+  Rule: A Pod is bound to a node that meets its requirements
+    @id:placing.01 @core
+    Scenario: A Pod gets a node
+      When a Pod "web" is created
+      Then within 30 seconds the Pod "web" has:
+        | field        | value   |
+        | status.phase | Running |
+
+    @id:placing.02 @core
+    Scenario: A Pod gets the node that it asks for
+      When a Pod "web" is created with:
+        | field             | value                        |
+        | spec.nodeSelector | {kubernetes.io/hostname: n2} |
+      Then within 3 seconds the Pod "web" has:
+        | field         | value |
+        | spec.nodeName | n2    |
+"""
+
+# A scheduler that puts every Pod on n1, whatever it asks for.
+TOY = """\
+import json, sys
+import httpx2, yaml
+config = yaml.safe_load(open(sys.argv[1]))
+server = config["clusters"][0]["cluster"]["server"]
+headers = {"authorization": "Bearer " + config["users"][0]["user"]["token"]}
+with httpx2.Client(base_url=server, headers=headers, timeout=None, trust_env=False) as client:
+    with client.stream("GET", "/api/v1/pods", params={"watch": "true"}) as events:
+        for line in events.iter_lines():
+            pod = json.loads(line)["object"]
+            if not pod["spec"].get("nodeName"):
+                path = "/api/v1/namespaces/{namespace}/pods/{name}/binding".format(**pod["metadata"])
+                body = {"metadata": {"name": pod["metadata"]["name"]}, "target": {"kind": "Node", "name": "n1"}}
+                client.post(path, json=body)
+"""
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    (tmp_path / "features/scheduling").mkdir(parents=True)
+    (tmp_path / "features/scheduling/placing.feature").write_text(FEATURE)
+    clauses = "clauses: [{id: SCH-1, profile: scheduling, text: It fits.}]"
+    (tmp_path / "features/requirements.yaml").write_text(clauses)
+    return tmp_path / "features"
+
+
+def run(tmp_path: Path, features: Path, *options: str) -> int:
+    where = ("--kubeconfig", str(tmp_path / "component.kubeconfig"), "--features", str(features))
+    return cli.call(["run", "--component", "scheduler", *where, *options])
+
+
+def test_a_scheduler_is_judged_for_what_it_does(tmp_path: Path, features: Path) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    start = shlex.join([sys.executable, str(tmp_path / "toy.py"), "{kubeconfig}"])
+    told = ("--implementation", "project=toy", "--report", str(tmp_path / "report.json"))
+    assert run(tmp_path, features, "--start", start, "--profile", "scheduling", *told) == 1
+    made = read_report(tmp_path / "report.json")
+    assert {one["id"]: one["outcome"] for one in made["scenarios"]} == {"placing.01": "passed", "placing.02": "failed"}
+    assert made["target"]["parameters"] == {"component": "scheduler", "others": "refkube"}
+    assert made["implementation"] == {
+        "organization": None,
+        "project": "toy",
+        "version": None,
+        "url": None,
+        "language": None,
+    }
+    assert made["command"].startswith("gherkube run --component scheduler --start ")
+    assert (tmp_path / "component.kubeconfig").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ("/nope/scheduler", "cannot start /nope/scheduler: No such file or directory"),
+        (f"{sys.executable} -c 'raise SystemExit(7)'", "scheduler ended with code 7 before it asked for anything"),
+        ("'", '--start "\'": No closing quotation'),
+    ],
+)
+def test_a_component_that_does_not_come_up_is_told(
+    tmp_path: Path, features: Path, start: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, features, "--start", start) == 3
+    told = capsys.readouterr().err
+    assert message in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_component_that_never_connects_is_told(
+    tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(component.Component.__init__, "__defaults__", ("", 0.2))
+    assert run(tmp_path, features) == 3
+    told = capsys.readouterr()
+    assert "waiting for scheduler: connect it with KUBECONFIG=" in told.out.replace("\n", "")
+    assert "scheduler asked for nothing within 0.2 s; does it use the kubeconfig that was written for it?" in told.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--component", "engine"],
+            "--component 'engine': one of scheduler, controller-manager, deployment-controller",
+        ),
+        (["--start", "x"], "--start starts a component: name it with --component"),
+        (["--component", "scheduler", "--target", "http://x"], "it goes with no other --target"),
+        (["--component", "scheduler", "--kubeconfig", "/nope/k"], "cannot write /nope/k: No such file or directory"),
+    ],
+)
+def test_wrong_use_is_told(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.call(["run", *options]) == 3
+    assert message in capsys.readouterr().err
