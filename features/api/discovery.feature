@@ -151,6 +151,26 @@ Feature: Discovery
         | involvedObject.name | web                  |
         | reportingComponent  | example.com/reporter |
 
+    @id:discovery.13 @core
+    Scenario: The newer group's event has to say when it was, and is of one of two types
+      When "reporter" applies:
+        """
+        apiVersion: events.k8s.io/v1
+        kind: Event
+        metadata: {name: started}
+        regarding: {kind: Pod, name: web, namespace: home}
+        action: Begin
+        reason: Begun
+        type: Alarming
+        reportingController: example.com/reporter
+        reportingInstance: reporter-0
+        """
+      Then the request is refused as Invalid for:
+        | field     | cause    |
+        | eventTime | required |
+        | type      | invalid  |
+      And there is no Event "started"
+
     @id:discovery.12 @core
     Scenario: An autoscaler is seen through both of its versions
       Given a HorizontalPodAutoscaler "web" with:

@@ -174,3 +174,45 @@ Feature: Validation of Pods
       And the Pod "web" has:
         | field                | value    |
         | metadata.labels.tier | (absent) |
+
+  @req:API-5
+  Rule: What is valid, but hardly meant so, is accepted with a warning
+
+    @id:validation-pods.08 @core
+    Scenario Outline: A Pod is warned that <warning>
+      When a Pod "web" is created with:
+        | field   | value   |
+        | <field> | <value> |
+      Then the request is accepted
+      And a warning mentions "<told>"
+
+      Examples:
+        | warning                            | field                                      | value                                                                                          | told                             |
+        | a variable hides another           | spec.containers[0].env                     | [{name: A, value: "1"}, {name: A, value: "2"}]                                                 | hides previous definition        |
+        | two ports are the same             | spec.containers[0].ports                   | [{containerPort: 80, name: a}, {containerPort: 80, name: b}]                                   | duplicate port definition        |
+        | bytes are whole                    | spec.containers[0].resources.limits.memory | 100m                                                                                           | fractional byte value            |
+        | no Pod matches what is not there   | spec.topologySpreadConstraints             | [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]                           | a null labelSelector             |
+        | a label has been replaced          | spec.nodeSelector                          | {beta.kubernetes.io/os: linux}                                                                 | deprecated since v1.14            |
+
+    @id:validation-pods.09 @core
+    Scenario: A template is warned of as its Pods would be, and of a grace below nothing, too
+      When a Deployment "web" is created with:
+        | field                                            | value                                          |
+        | spec.replicas                                    | 0                                              |
+        | spec.template.spec.terminationGracePeriodSeconds | -5                                             |
+        | spec.template.spec.containers[0].env             | [{name: A, value: "1"}, {name: A, value: "2"}] |
+      Then the request is accepted
+      And a warning mentions "spec.template.spec.terminationGracePeriodSeconds"
+      And a warning mentions "spec.template.spec.containers[0].env[1]"
+
+    @id:validation-pods.10 @core
+    Scenario: A change that leaves the template as it was brings no warning
+      Given a Deployment "web" with:
+        | field                                | value                                          |
+        | spec.replicas                        | 0                                              |
+        | spec.template.spec.containers[0].env | [{name: A, value: "1"}, {name: A, value: "2"}] |
+      When the Deployment "web" is updated:
+        | field               | value |
+        | metadata.labels.app | db    |
+      Then the request is accepted
+      And there is no warning

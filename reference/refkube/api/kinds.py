@@ -31,6 +31,7 @@ class Kind:
     verbs: tuple[str, ...] = ALL
     definition: str = ""  # in upstream's published definitions
     storage: str = ""
+    deprecated: str = ""  # what each of its requests is warned of
 
     @property
     def api_version(self) -> str:
@@ -63,9 +64,14 @@ def _rows(group: str, version: str, package: str, *rows: tuple) -> list[Kind]:
                 verbs=options.get("verbs", ALL),
                 definition=f"{package}.{version}.{kind}",
                 storage=options.get("storage", ""),
+                deprecated=_deprecation(f"{group}/{version}".lstrip("/"), kind, **options.get("deprecated", {})),
             )
         )
     return made
+
+
+def _deprecation(api_version: str, kind: str, since: str = "", use: str = "") -> str:
+    return f"{api_version} {kind} is deprecated in {since}+{'; use ' if use else ''}{use}" if since else ""
 
 
 _API = "io.k8s.api."
@@ -74,9 +80,11 @@ KINDS: tuple[Kind, ...] = tuple(
     _rows(
         "", "v1", _API + "core",
         ("Binding", "bindings", "N", {"verbs": ("create",)}),
-        ("ComponentStatus", "componentstatuses", "C", {"short": "cs", "verbs": ("get", "list")}),
+        ("ComponentStatus", "componentstatuses", "C",
+         {"short": "cs", "verbs": ("get", "list"), "deprecated": {"since": "v1.19"}}),
         ("ConfigMap", "configmaps", "N", {"short": "cm"}),
-        ("Endpoints", "endpoints", "N", {"short": "ep"}),
+        ("Endpoints", "endpoints", "N",
+         {"short": "ep", "deprecated": {"since": "v1.33", "use": "discovery.k8s.io/v1 EndpointSlice"}}),
         ("Event", "events", "N", {"short": "ev"}),
         ("LimitRange", "limitranges", "N", {"short": "limits"}),
         ("Namespace", "namespaces", "C",

@@ -19,6 +19,7 @@ import orjson
 from refkube.admission.chain import CREATE, DELETE, UPDATE, Attributes, Chain
 from refkube.api import defaults, schema, validation
 from refkube.api.kinds import Kind, by_resource, preferred
+from refkube.api.warnings import warnings_of
 from refkube.apimachinery import errors, patch
 from refkube.apimachinery.errors import FieldError
 from refkube.apimachinery.fields import FieldRequirement, FieldSelector
@@ -101,6 +102,8 @@ class Pipeline:
 
     def _handle(self, request: Request, kind: Kind) -> Response:
         self.authorizer.authorize(request, kind)
+        if kind.deprecated:
+            request.warnings.append(kind.deprecated)
         virtual = self.virtual.get((request.verb, kind.resource))
         if virtual is not None and not request.subresource:
             return Response(virtual(request, kind), 201 if request.verb == "create" else 200)
@@ -432,6 +435,8 @@ class Pipeline:
             return {**new, "metadata": meta}
 
         def check(new: Object | None, old: Object | None) -> None:
+            if measure and new is not None and not request.subresource:
+                request.warnings += warnings_of(stored.group, stored.kind, new, old)
             self.admission.validate(attributes(new, old))
 
         measure = request.raw is not None

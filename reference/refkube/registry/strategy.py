@@ -59,7 +59,7 @@ class Strategy:
         return obj
 
     def initial_status(self, obj: Object) -> Object | None:
-        return None
+        return {} if self.has_status else None
 
     def prepare_for_update(self, new: Object, old: Object, subresource: str) -> Object:
         """The main resource does not change status, and status changes nothing else."""
@@ -513,9 +513,6 @@ class Conditional(Strategy):
 class CertificateStrategy(Strategy):
     """A request is its maker's, for good; its approval and its status are written apart from each other."""
 
-    def initial_status(self, obj: Object) -> Object:
-        return {}
-
     def attributed(self, new: Object, old: Object | None, user: UserInfo | None, now: float) -> Object:
         """A new request tells who makes it, a condition when it came (certificates strategy.go)."""
         if old is None:
@@ -548,6 +545,16 @@ def _timed(condition: Object, before: Mapping[tuple[str, str], Object], now: str
     return {**condition, **{field: time for field, time in times.items() if not condition.get(field)}}
 
 
+class DisruptionStrategy(Generation, Conditional):
+    def initial_status(self, obj: Object) -> Object:
+        return dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0)
+
+
+class IngressStrategy(Generation):
+    def initial_status(self, obj: Object) -> Object:
+        return {"loadBalancer": {}}
+
+
 _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("", "Pod"): PodStrategy,
     ("", "Namespace"): NamespaceStrategy,
@@ -575,8 +582,8 @@ _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("rbac.authorization.k8s.io", "RoleBinding"): CreatedByUpdate,
     ("rbac.authorization.k8s.io", "ClusterRole"): CreatedByUpdate,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): CreatedByUpdate,
-    ("policy", "PodDisruptionBudget"): type("DisruptionStrategy", (Generation, Conditional), {}),
-    ("networking.k8s.io", "Ingress"): Generation,
+    ("policy", "PodDisruptionBudget"): DisruptionStrategy,
+    ("networking.k8s.io", "Ingress"): IngressStrategy,
     ("networking.k8s.io", "NetworkPolicy"): Generation,
     ("networking.k8s.io", "IngressClass"): Generation,
     ("discovery.k8s.io", "EndpointSlice"): Generation,

@@ -84,9 +84,18 @@ def _rolling(**values: Any) -> Default:
 
 _CLAIM = _then(_spec(_absent(volumeMode="Filesystem")), _part("status", _set(phase="Pending")))
 _RETAIN = {"whenDeleted": "Retain", "whenScaled": "Retain"}
+_MEMBERS_ROLLING = _parts(rollingUpdate=_absent(partition=0))
+
+
+def _members_strategy(strategy: Object) -> Object:
+    if not strategy.get("type"):
+        strategy = {"rollingUpdate": {}, **strategy, "type": "RollingUpdate"}
+    return _MEMBERS_ROLLING(strategy) if strategy["type"] == "RollingUpdate" else strategy
+
+
 _STATEFUL_SET = _spec(
     _TEMPLATE,
-    _part("updateStrategy", _rolling(partition=0)),
+    _part("updateStrategy", _members_strategy),
     _part("persistentVolumeClaimRetentionPolicy", _set(**_RETAIN)),
     _parts(volumeClaimTemplates=items(_then(_set(apiVersion="v1", kind="PersistentVolumeClaim"), _CLAIM))),
     _absent(podManagementPolicy="OrderedReady", replicas=1, revisionHistoryLimit=10),
@@ -148,6 +157,9 @@ def _namespace(namespace: Object) -> Object:
 
 
 def _node(node: Object) -> Object:
+    spec = node.get("spec") or {}
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        node = {**node, "spec": {**spec, "podCIDRs": [spec["podCIDR"]]}}
     status = _parts(capacity=quantities, allocatable=quantities)(node.get("status") or {})
     if status.get("capacity") and status.get("allocatable") is None:
         status = {**status, "allocatable": status["capacity"]}

@@ -93,8 +93,8 @@ def _in_thousandths(amount: str | int | float) -> str:
 
 
 _REFERENCE = re.compile(  # github.com/distribution/reference: a domain, a path, a tag, a digest
-    r"(?:[a-zA-Z0-9](?:[\w.-]*[a-zA-Z0-9])?(?::\d+)?/)?"
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?P<path>(?:[a-zA-Z0-9](?:[\w.-]*[a-zA-Z0-9])?(?::\d+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?P<digest>@[A-Za-z][\w.+-]*:[0-9a-fA-F]{32,})?",
     re.ASCII,
 )
@@ -104,6 +104,8 @@ _REFERENCE = re.compile(  # github.com/distribution/reference: a domain, a path,
 def pull_policy(image: str) -> str:
     """Always for the tag "latest", said or meant."""
     found = _REFERENCE.fullmatch(image)
+    if found and (len(found["path"]) > 255 or re.fullmatch("[0-9a-f]{64}", image)):
+        found = None
     tag = found and (found["tag"] or ("" if found["digest"] else "latest"))
     return "Always" if tag == "latest" else "IfNotPresent"
 
@@ -134,6 +136,8 @@ def _pod_spec(spec: Object) -> Object:
         spec = {**spec, "resources": _pod_resources(spec)}
     if "enableServiceLinks" not in spec:
         spec = {**spec, "enableServiceLinks": True}
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec = {**spec, "terminationGracePeriodSeconds": 1}
     return default_pod_spec(spec)
 
 

@@ -42,6 +42,14 @@ NAME_FORMATS: dict[tuple[str, str], NameFn] = {
         name_is_path_segment,
     ),
 }
+# Whose finalizers need not be qualified by a domain.
+_OWN_FINALIZERS = {
+    ("", "Event"),
+    ("coordination.k8s.io", "Lease"),
+    ("node.k8s.io", "RuntimeClass"),
+    ("policy", "PodDisruptionBudget"),
+    *(("admissionregistration.k8s.io", kind.kind) for kind in KINDS if kind.group == "admissionregistration.k8s.io"),
+}
 _NO_RULES = Rules()
 _NAMESPACED = {(kind.group, kind.kind): kind.namespaced for kind in KINDS}
 
@@ -52,6 +60,8 @@ def validate(group: str, kind: str, obj: Object) -> list[FieldError]:
     rules = RULES.get(key, _NO_RULES)
     namespaced = _NAMESPACED.get(key, bool(meta.get("namespace")))
     errors = validate_object_meta(meta, namespaced, NAME_FORMATS.get(key, name_is_dns_subdomain))
+    if key in _OWN_FINALIZERS:
+        errors = [error for error in errors if not error.field.startswith("metadata.finalizers[")]
     errors += _checked(rules.always, obj, {})
     return errors + _checked(rules.create, obj, {})
 

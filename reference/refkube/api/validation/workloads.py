@@ -242,8 +242,9 @@ apps/ReplicaSet
     selector            given invalid if is_empty(v) -- empty selector is invalid for deployment
     selector            given invalid if SELECTOR(v) -- invalid label selector
     template            default NOTHING pod_template if not SELECTOR(selector)
-    template.spec.restartPolicy  default "" in Always
-    template.spec.activeDeadlineSeconds  given forbidden -- activeDeadlineSeconds in ReplicaSet is not Supported
+    template.spec.restartPolicy  default "" in Always if not SELECTOR(selector)
+    template.spec.activeDeadlineSeconds  given forbidden if not SELECTOR(selector) \
+                        -- activeDeadlineSeconds in ReplicaSet is not Supported
 /ReplicationController status, apps/ReplicaSet status
   status                default NOTHING
     replicas, fullyLabeledReplicas, readyReplicas, availableReplicas, observedGeneration  >= 0
@@ -260,8 +261,9 @@ apps/Deployment
     selector            given invalid if is_empty(v) -- empty selector is invalid for deployment
     selector            given invalid if SELECTOR(v) -- invalid label selector
     template            default NOTHING pod_template if not SELECTOR(selector)
-    template.spec.restartPolicy  default "" in Always
-    template.spec.activeDeadlineSeconds  given forbidden -- activeDeadlineSeconds in ReplicaSet is not Supported
+    template.spec.restartPolicy  default "" in Always if not SELECTOR(selector)
+    template.spec.activeDeadlineSeconds  given forbidden if not SELECTOR(selector) \
+                        -- activeDeadlineSeconds in ReplicaSet is not Supported
     strategy            default NOTHING
       rollingUpdate     given forbidden if type == "Recreate" -- may not be specified when strategy `type` is 'Recreate'
       rollingUpdate     default NOTHING if type == "RollingUpdate"

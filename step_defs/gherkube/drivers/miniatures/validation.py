@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from refkube.api import validation
+from refkube.api import validation, warnings
 from refkube.api.kinds import Kind
 from refkube.api.validation import podspec
 from refkube.apimachinery import errors
@@ -96,6 +96,19 @@ unjudged(
 )
 unjudged("does_not_judge_storage", "Storage is not judged.", "validation.09", STORAGE)
 unjudged("does_not_judge_rulers", "What rules the cluster is not judged.", "validation.11", RULERS)
+
+
+unjudged("does_not_judge_newer_events", "Events of the newer group are not judged.", "discovery.13", ("Event",))
+
+
+@miniature("Nobody is warned.", caught_by=("validation-pods.08", "validation-pods.09"), instead_of=warnings.warnings_of)
+def warns_nobody(original: Original, *args: Any) -> Any:
+    return []
+
+
+@miniature("Every change brings all warnings.", caught_by="validation-pods.10", instead_of=warnings.warnings_of)
+def warns_again(original: Original, group: str, kind: str, new: Object, old: Object | None) -> Any:
+    return original(group, kind, new, None)
 
 
 @miniature(
