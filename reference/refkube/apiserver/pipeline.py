@@ -32,7 +32,7 @@ from refkube.apiserver.options import WriteOptions
 from refkube.engine.clock import rfc3339
 from refkube.engine.loop import Loop
 from refkube.registry import managedfields
-from refkube.registry.conversion import from_storage, storage_kind, to_storage
+from refkube.registry.conversion import from_storage, storage_kind, stored_field, to_storage
 from refkube.registry.faults import StoreError, refusal_of
 from refkube.registry.registry import Registry
 from refkube.registry.storage import Entry, Storage, Write
@@ -124,7 +124,7 @@ class Pipeline:
     def _list(self, request: Request, kind: Kind, storage: Storage) -> Response:
         asked = parse.list_options(request.options, watch=False)
         page = storage.list(
-            self._selection(request, storage, asked),
+            self._selection(request, kind, storage, asked),
             limit=asked.limit,
             token=asked.token,
             resource_version=asked.resource_version,
@@ -144,7 +144,7 @@ class Pipeline:
     def _watch(self, request: Request, kind: Kind, storage: Storage) -> Response:
         asked = parse.list_options(request.options, watch=True)
         watch = storage.watch(
-            self._selection(request, storage, asked),
+            self._selection(request, kind, storage, asked),
             resource_version=asked.resource_version,
             send_initial=asked.send_initial,
             bookmarks=asked.bookmarks,
@@ -154,13 +154,15 @@ class Pipeline:
             watch = Mapped(watch, lambda event: _converted(event, kind))
         return Response(watch=watch)
 
-    def _selection(self, request: Request, storage: Storage, asked: parse.ListOptions) -> Selection:
+    def _selection(self, request: Request, kind: Kind, storage: Storage, asked: parse.ListOptions) -> Selection:
         fields = asked.fields
         if fields is not None:
             known = storage.strategy.field_names()
-            for requirement in fields.requirements:
+            stored = [r._replace(field=stored_field(r.field, kind)) for r in fields.requirements]
+            for asked_for, requirement in zip(fields.requirements, stored, strict=True):
                 if requirement.field not in known:
-                    raise errors.bad_request(f"field label not supported: {requirement.field}")
+                    raise errors.bad_request(f"field label not supported: {asked_for.field}")
+            fields = FieldSelector(tuple(stored))
         if request.name:
             named = FieldRequirement("metadata.name", "=", request.name)
             fields = FieldSelector((*(fields.requirements if fields else ()), named))
@@ -275,7 +277,7 @@ class Pipeline:
         asked = parse.list_options(request.options, watch=False)
         told, dry_run = parse.delete_options(self._delete_options(request.body), request.options)
         page = storage.list(
-            self._selection(request, storage, asked),
+            self._selection(request, kind, storage, asked),
             limit=asked.limit,
             token=asked.token,
             resource_version=asked.resource_version,

@@ -63,6 +63,16 @@ def from_storage(obj: Object, kind: Kind) -> Object:
     return {**converted, "apiVersion": kind.api_version}
 
 
+def stored_field(field: str, kind: Kind) -> str:
+    """A field that a selector names, as the stored version calls it; "" where only that version has the name."""
+    if kind.group != "events.k8s.io":
+        return field
+    first, dot, rest = field.partition(".")
+    if first in _EVENT_NAMES_BACK or field == "source":
+        return ""
+    return f"{_EVENT_NAMES.get(first, first)}{dot}{rest}"
+
+
 def _renamed(obj: Object, names: dict[str, str]) -> Object:
     return {names.get(key, key): value for key, value in obj.items()}
 

@@ -13,6 +13,7 @@ from refkube.api.validation.objectmeta import (
     NameFn,
     name_is_dns_label,
     name_is_dns_subdomain,
+    name_is_ip,
     name_is_path_segment,
     validate_object_meta,
     validate_object_meta_update,
@@ -35,6 +36,7 @@ NAME_FORMATS: dict[tuple[str, str], NameFn] = {
     # A core/v1 Event's name was never looked at.
     ("", "Event"): name_is_path_segment,
     ("apps", "StatefulSet"): name_is_dns_label,
+    ("networking.k8s.io", "IPAddress"): name_is_ip,
     ("apiregistration.k8s.io", "APIService"): name_is_path_segment,
     ("certificates.k8s.io", "CertificateSigningRequest"): name_is_path_segment,
     **dict.fromkeys(

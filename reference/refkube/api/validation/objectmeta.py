@@ -151,6 +151,10 @@ def name_is_dns_label(name: str, prefix: bool = False) -> list[str]:
     return names.is_dns1123_label(_mask(name) if prefix else name)
 
 
+def name_is_ip(name: str, prefix: bool = False) -> list[str]:
+    return names.is_ip(name)
+
+
 def name_is_path_segment(name: str, prefix: bool = False) -> list[str]:
     return [text for text in names.is_path_segment_name(name) if not prefix or "contain" in text]
 

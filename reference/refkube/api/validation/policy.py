@@ -300,6 +300,16 @@ Peer
     except[]            CIDR
       .                 one_block
 
+networking.k8s.io/IPAddress
+  spec                  default NOTHING
+    parentRef           present
+    parentRef           given
+      group             SUBDOMAIN
+      resource, name    required PATH_SEGMENT
+      namespace         PATH_SEGMENT
+networking.k8s.io/IPAddress update
+  spec.parentRef        immutable
+
 networking.k8s.io/Ingress
   spec                  default NOTHING
     .                   invalid (rules or []) if not rules and not defaultBackend? \
