@@ -108,6 +108,19 @@ Feature: Subresources
         | Ingress               | metadata.labels                  | {app: web}        | 1          |
         | status of the Ingress | status.loadBalancer.ingress      | [{ip: 192.0.2.1}] | 1          |
 
+    @id:subresources.41 @core
+    Scenario: To a Deployment its annotations belong to what is wanted
+      Given a Deployment "web" with:
+        | field         | value |
+        | spec.replicas | 0     |
+      When the Deployment "web" is updated:
+        | field                            | value   |
+        | metadata.annotations.change-seen | monday  |
+      Then the request is accepted
+      And the Deployment "web" has:
+        | field               | value |
+        | metadata.generation | 2     |
+
     @id:subresources.07 @core
     Scenario: A kind without the part does not have it
       Given a ConfigMap "settings"

@@ -249,7 +249,10 @@ class Pipeline:
                 reset=_vain(request, kind),
             )
             stored = storage_kind(kind)
-            return _defaulted(schema.decode(new, stored).object, stored)  # without what is only owned: it was empty
+            decoded = schema.decode(new, stored)
+            if decoded.unknown:  # in a list that is owned as a whole
+                raise errors.bad_request(f"failed to create typed patch object: {', '.join(decoded.unknown)}")
+            return _defaulted(decoded.object, stored)  # without what is only owned: it was empty
 
         return apply
 

@@ -160,6 +160,11 @@ class Workload(Generation):
     status_keeps = ("labels",)
 
 
+class DeploymentStrategy(Workload):
+    def is_new_generation(self, new: Object, old: Object) -> bool:
+        return super().is_new_generation(new, old) or annotations_of(new) != annotations_of(old)
+
+
 class PodStrategy(Generation):
     returns_deleted = True
     status_keeps = ("deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences")
@@ -571,7 +576,7 @@ _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("", "ServiceAccount"): AccountStrategy,
     ("", "ReplicationController"): ReplicationControllerStrategy,
     ("apps", "ReplicaSet"): ReplicaSetStrategy,
-    ("apps", "Deployment"): Workload,
+    ("apps", "Deployment"): DeploymentStrategy,
     ("apps", "StatefulSet"): StatefulSetStrategy,
     ("apps", "DaemonSet"): DaemonSetStrategy,
     ("batch", "Job"): JobStrategy,

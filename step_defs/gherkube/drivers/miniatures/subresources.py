@@ -14,7 +14,7 @@ from refkube.apimachinery.rest import Request
 from refkube.apiserver import http
 from refkube.registry import strategy
 from refkube.registry.storage import Storage, Write, without_version
-from refkube.registry.strategy import NamespaceStrategy, PodStrategy, Strategy, replaced
+from refkube.registry.strategy import DeploymentStrategy, NamespaceStrategy, PodStrategy, Strategy, replaced
 from refkube.registry.subresources import SUCCESS, Binding, Eviction, Scale, TokenRequest, _spares_unready
 
 from gherkube.drivers.miniatures import miniature
@@ -56,6 +56,15 @@ def writes_stale_status(
 )
 def counts_no_generations(original: Original, self: Strategy, new: Object, old: Object) -> bool:
     return False
+
+
+@miniature(
+    "A Deployment's annotations are no part of what is wanted.",
+    caught_by="subresources.41",
+    instead_of=DeploymentStrategy.is_new_generation,
+)
+def counts_no_annotations(original: Original, self: DeploymentStrategy, new: Object, old: Object) -> bool:
+    return Strategy.is_new_generation(self, new, old)
 
 
 @miniature(
