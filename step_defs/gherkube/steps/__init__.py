@@ -24,7 +24,7 @@ from gherkube.phrases import TYPES
 
 DOMAINS = (
     *("common", "api", "errors", "patching", "watching", "discovery", "identity", "records"),
-    *("pods", "services", "nodes", "volumes", "scheduling"),
+    *("pods", "workloads", "services", "nodes", "volumes", "scheduling"),
 )
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -65,11 +65,14 @@ def somebody_has_changed(world: World, ref: ObjectRef, datatable: Table) -> None
 
 
 @given("somebody has deleted the {ref:Object}")
-def somebody_has_deleted(world: World, ref: ObjectRef) -> None:
+@given('somebody has deleted the {ref:Object} with the propagation "{policy:Text}"')
+def somebody_has_deleted(world: World, ref: ObjectRef, policy: str = "") -> None:
     """
     Given somebody has deleted the ConfigMap "settings"
+    Given somebody has deleted the ReplicaSet "web" with the propagation "Orphan"
     """
-    world.do("DELETE", world.path(ref), f"deleting {ref}")
+    options = {"propagationPolicy": policy} if policy else {}
+    world.do("DELETE", world.path(ref), f"deleting {ref}", options=options)
 
 
 @given('the version of the {ref:Object} is called "{called:Text}"')
@@ -249,6 +252,14 @@ def the_only_are(world: World, all: Collection, names: list[str]) -> None:
     Then the only ConfigMaps labelled "app=web" are "a" and "b"
     """
     check_names(all.kind, [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]], names)
+
+
+@then("within {time:Duration} the only {all:Collection} are {names:Names}")
+def the_only_are_within(world: World, time: float, all: Collection, names: list[str]) -> None:
+    """
+    Then within 30 seconds the only Pods labelled "app=web" are "a" and "b"
+    """
+    world.driver.eventually(lambda: the_only_are(world, all, names), time)
 
 
 @then("there are no {all:Collection}")

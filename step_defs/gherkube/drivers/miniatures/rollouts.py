@@ -25,14 +25,18 @@ def recreates_instead_of_rolling(original: Original, self: Rollout) -> None:
 
 @miniature(
     "A share of Pods that may be missing is rounded up.",
-    caught_by=("rollouts.01#1", "rollouts.02"),
+    caught_by=("rollouts.01#1", "rollouts.02", "rolling-updates.01#5"),
     instead_of=rollout.scaled,
 )
 def rounds_what_may_be_missing_up(original: Original, value: int | str, total: int, round_up: bool) -> int:
     return int(original(value, total, True))
 
 
-@miniature("A Deployment counts Pods as ready before they are.", caught_by="rollouts.02", instead_of=pods.ready_since)
+@miniature(
+    "A Deployment counts Pods as ready before they are.",
+    caught_by=("rollouts.02", "replicasets.14"),
+    instead_of=pods.ready_since,
+)
 def counts_pods_before_they_are_ready(original: Original, pod: Object) -> str | None:
     since: str | None = original(pod)
     return "" if since is None else since
