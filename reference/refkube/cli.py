@@ -5,22 +5,28 @@ Arguments are checked here; what they name is built in `cluster`. Wrong use is t
 
 from __future__ import annotations
 
+import platform
 import secrets
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from refkube.api.kinds import VERSION
 from refkube.apimachinery.errors import StatusError
 from refkube.apiserver.authentication import ADMIN
-from refkube.cluster import CONTROLLERS, Cluster, StoreError, open_store
-from refkube.controllers.common.context import Options
+from refkube.cluster import CONTROLLERS, ISSUER, Cluster, ControllerManager, StoreError, open_store
+from refkube.component import Component, Unusable
+from refkube.controllers.common.context import Options, Startable
+from refkube.controllers.serviceaccounttoken import SIGN
 from refkube.engine.clock import WallClock
-from refkube.serviceaccount.tokens import new_key
+from refkube.scheduler.scheduler import Scheduler
+from refkube.serviceaccount.tokens import Tokens, new_key
+from refkube.volumes import PROVISIONERS, HostPath
 
+LOST = 1  # exit code: another one leads
 FAULT = 3  # exit code: what was asked for cannot be done
 
 app = typer.Typer(
@@ -30,6 +36,17 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+
+
+Controllers = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES", help="Controllers to run, separated by commas: * is all, empty none, -NAME not that."
+    ),
+]
+Kubeconfig = Annotated[Path, typer.Option(envvar="KUBECONFIG", help="The API server, and as whom to ask it.")]
+LeaderElect = Annotated[bool, typer.Option(help="Wait for the lease, so that one of several acts.")]
+Speed = Annotated[float, typer.Option(help="Seconds of the cluster's time that pass in one real second.")]
 
 
 def main() -> None:
@@ -63,10 +80,8 @@ def serve(
     memory: Annotated[bool, typer.Option("--memory", help="Keep objects in memory only.")] = False,
     kubeconfig: Annotated[Path | None, typer.Option(help="Where to write the kubeconfig.")] = None,
     nodes: Annotated[int, typer.Option(min=0, help="Nodes to run, named n1, n2 ...")] = 0,
-    controllers: Annotated[
-        str, typer.Option(metavar="NAMES", help="Controllers to run, separated by commas: * is all, empty is none.")
-    ] = "*",
-    speed: Annotated[float, typer.Option(help="Seconds of the cluster's time that pass in one real second.")] = 1.0,
+    controllers: Controllers = "*",
+    speed: Speed = 1.0,
 ) -> None:
     """Serve the Kubernetes API over TLS until interrupted."""
     try:
@@ -79,10 +94,7 @@ def serve(
         _fail("--host must not be empty; 0.0.0.0 listens on every address")
     if not speed > 0:
         _fail(f"--speed must be positive, not {speed}")
-    chosen = list(CONTROLLERS) if controllers == "*" else [name for name in controllers.split(",") if name]
-    unknown = [name for name in chosen if name not in CONTROLLERS]
-    if unknown:
-        _fail(f"no such controller: {', '.join(unknown)}; there are {', '.join(CONTROLLERS)}")
+    chosen = _chosen(controllers)
     clock = WallClock(speed)
     try:
         held = credentials.prepare(data_dir, host, clock.now(), secrets.token_urlsafe(32), new_key())
@@ -95,7 +107,7 @@ def serve(
             users={held.admin_token: ADMIN},
             signing_key=held.signing_key,
             options=Options(root_ca=held.authority.decode()),
-            on_error=lambda why, what: print(f"refkube: {what}: {why!r}", file=sys.stderr, flush=True),
+            on_error=lambda why, what: _say(f"{what}: {why!r}"),
         )
     except (StoreError, StatusError, ValueError) as why:
         _fail(str(why))
@@ -127,6 +139,81 @@ def serve(
         _fail(f"{why.filename or data_dir}: {why.strerror or why}")
     finally:
         cluster.close()
+
+
+@app.command()
+def scheduler(kubeconfig: Kubeconfig, leader_elect: LeaderElect = True, speed: Speed = 1.0) -> None:
+    """Run the scheduler against an API server until interrupted."""
+    component = _component("kube-scheduler", kubeconfig, speed)
+    _run(component, Scheduler(component.client(), component.loop), leader_elect)
+
+
+@app.command("controller-manager")
+def controller_manager(
+    kubeconfig: Kubeconfig,
+    controllers: Controllers = "*",
+    service_account_private_key_file: Annotated[
+        Path | None, typer.Option(help="Key (PEM) to sign tokens with; without it none are made for Secrets.")
+    ] = None,
+    leader_elect: LeaderElect = True,
+    speed: Speed = 1.0,
+) -> None:
+    """Run controllers against an API server until interrupted."""
+    chosen = _chosen(controllers)
+    component = _component("kube-controller-manager", kubeconfig, speed)
+    extra: dict[str, Any] = {PROVISIONERS: {HostPath.name: HostPath()}}
+    if service_account_private_key_file is None:
+        chosen = [name for name in chosen if name != "serviceaccount-token-controller"]
+    else:
+        extra[SIGN] = _signer(service_account_private_key_file, component).issue_legacy
+    options = Options(root_ca=component.authority, extra=extra)
+    manager = ControllerManager(component.client, component.loop, chosen, options)
+    _run(component, manager, leader_elect)
+
+
+def _component(name: str, kubeconfig: Path, speed: float) -> Component:
+    if not speed > 0:
+        _fail(f"--speed must be positive, not {speed}")
+    identity = f"{platform.node() or 'host'}_{secrets.token_hex(8)}"
+    try:
+        return Component(name, identity, kubeconfig, secrets.randbits(64), speed, _say)
+    except Unusable as why:
+        _fail(str(why))
+
+
+def _signer(path: Path, component: Component) -> Tokens:
+    try:
+        tokens = Tokens(component.loop.now, ISSUER, path.read_bytes())
+        _ = tokens.public_jwk  # a bad one is told now
+    except OSError as why:
+        _fail(f"{path}: {why.strerror}")
+    except (ValueError, TypeError, AssertionError):
+        _fail(f"{path} holds no private key (PEM, P-256)")
+    return tokens
+
+
+def _run(component: Component, part: Startable, leader_elect: bool) -> None:
+    _say(f"{component.name} is {component.identity}")
+    try:
+        kept = component.run(part, component.name if leader_elect else "")
+    except Unusable as why:
+        _fail(str(why))
+    if not kept:
+        _say(f"{component.name} has lost its lease")
+        raise typer.Exit(LOST)
+
+
+def _chosen(controllers: str) -> list[str]:
+    """As kube-controller-manager --controllers reads it."""
+    told = [name.strip() for name in controllers.split(",") if name.strip()]
+    unknown = [name for name in told if name.removeprefix("-") not in (*CONTROLLERS, "*")]
+    if unknown:
+        _fail(f"no such controller: {', '.join(unknown)}; there are {', '.join(CONTROLLERS)}")
+    return [name for name in CONTROLLERS if (name in told or "*" in told) and f"-{name}" not in told]
+
+
+def _say(what: str) -> None:
+    print(f"refkube: {what}", file=sys.stderr, flush=True)
 
 
 def _fail(why: str) -> NoReturn:

@@ -345,11 +345,13 @@ class Scheduler:
             self._pod(new)
 
     def _pod_deleted(self, pod: Object) -> None:
-        key = key_of(pod)
+        key, hoped = key_of(pod), self._nominations.node_of(uid_of(pod))
         self._queue.remove(key)
         self._nominations.drop(uid_of(pod))
         self._done_preparing(key)
         self._left(pod)
+        if hoped:
+            self._queue.wake(POD_REMOVED, hoped)
 
     def _left(self, pod: Object) -> None:
         placed = self._snapshot.remove(uid_of(pod))
