@@ -76,6 +76,9 @@ def test_alike_requests_are_joined_the_more_the_more_there_are() -> None:
     assert len(condensed(apart)) == 3
     many = condensed(apart * 30)
     assert told(many) == ["u create pods a,b x60", "u create services s x30"]
+    kinds = [said("system:ns", "deletecollection", f"kind{number}") for number in range(40)]
+    (line,) = condensed([said("u", "delete", "namespaces", "a"), *kinds])[1:]
+    assert (line["what"], line["times"]) == ("kind0, kind1 and 38 other kinds", 40)
     refused = [said("u", "create", "pods", "a", code=403), said("u", "create", "pods", "a", code=201)]
     assert len(condensed(refused)) == 2
 

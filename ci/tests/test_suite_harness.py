@@ -104,6 +104,18 @@ def test_the_suite_judges_refkube_behind_the_protocol(served: Networked, tmp_pat
     assert made["implementation"]["project"] == "refkube"
 
 
+def test_a_recorded_run_over_a_harness_tells_who_said_what(served: Networked, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    tags = ["--tags", "@id:rollouts.02 or @id:objects.02"]
+    assert cli.call(["run", "--target", served.url, *tags, "--record", "--report", str(path)]) == 2
+    refused, rolled = (one["record"]["conversation"] for one in read_report(path)["scenarios"])
+    assert ("user", "get", "configmaps", 404) in [
+        (one["who"], one["verb"], one["what"], one["code"]) for one in refused
+    ]
+    speakers = {one["who"] for one in rolled}
+    assert {"user", "deployment-controller", "replicaset-controller", "scheduler", "kubelet n1"} <= speakers
+
+
 def test_what_only_a_harness_can_do_is_carried_as_it_is(served: Networked) -> None:
     driver = open_target(served.url)
     driver.begin("things.01")

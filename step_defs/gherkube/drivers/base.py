@@ -86,7 +86,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One API request as the audit record tells it; `resource` is "configmaps", "deployments/scale"."""
+    """One API request as the audit record tells it; `resource` is "configmaps", "deployments/scale"; `code` 0 is: not
+    told."""
 
     user: str
     verb: str
@@ -94,6 +95,7 @@ class Recorded:
     namespace: str
     name: str
     accepted: bool
+    code: int = 0
 
 
 class Place(NamedTuple):

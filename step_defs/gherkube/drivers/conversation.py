@@ -15,6 +15,7 @@ READS = ("get", "list", "watch")
 IDLE = ("events", "leases")  # written all the time, whatever happens
 ENOUGH = 16  # lines that somebody reads of one scenario
 WINDOWS = (1, 3, 6, 12, 1000)  # how many lines back a request may join one that is alike
+KINDS = 4  # kinds of object that alike requests are told of apart
 NAMES = 3  # names told of alike requests
 
 
@@ -28,8 +29,8 @@ def condensed(said: Sequence[Said], telling: Collection[int] = ()) -> list[dict[
     for window in WINDOWS:
         lines = _joined(worth, window)
         if len(lines) <= ENOUGH:
-            break
-    return lines
+            return lines
+    return _by_verb(lines)
 
 
 def told_in_short(subresource: str, body: Mapping[str, Any]) -> str:
@@ -80,6 +81,23 @@ def _joined(said: Iterable[Said], window: int) -> list[dict[str, Any]]:
         if line["note"] != alike["note"]:
             alike["note"] = line["note"] if alike["names"] == line["names"] else ""
     return lines
+
+
+def _by_verb(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where somebody does the same to many kinds of object in one step, that is one line."""
+    kinds: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for line in lines:
+        kinds.setdefault(tuple(line[key] for key in ("step", "who", "verb", "code")), []).append(line)
+    joined: list[dict[str, Any]] = []
+    for alike in kinds.values():
+        if len(alike) <= KINDS:
+            joined += alike
+            continue
+        first = alike[0]
+        what = f"{first['what']}, {alike[1]['what']} and {len(alike) - 2} other kinds"
+        times = sum(line["times"] for line in alike)
+        joined.append({**first, "what": what, "names": [], "times": times, "until": alike[-1]["until"], "note": ""})
+    return sorted(joined, key=lambda line: (line["step"], line["at"]))
 
 
 def _line(one: Said) -> dict[str, Any]:

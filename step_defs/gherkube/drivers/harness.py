@@ -26,6 +26,7 @@ from gherkube.drivers.base import (
     Object,
     Place,
     Recorded,
+    Said,
     TargetError,
     Unreachable,
 )
@@ -96,6 +97,7 @@ class HarnessDriver(LiveDriver):
         except (TargetError, Unreachable) as error:
             self._harness.close()
             raise TargetError(str(error)) from None
+        self._marks: list[tuple[int, int]] = []  # (requests before it, step)
         self._told = dict(identity.get("implementation") or {})
         self._renews = identity.get("isolation") == "reset"
         self._skips = "time.skip" in declared
@@ -112,6 +114,7 @@ class HarnessDriver(LiveDriver):
     # Scenarios
 
     def begin(self, scenario: str) -> Names:
+        self._marks = []
         told = self._harness.ask("reset", scenario=scenario)
         if "kubernetes" in told:
             self.reconnect(_config(self.target, told["kubernetes"]))
@@ -176,7 +179,26 @@ class HarnessDriver(LiveDriver):
 
     def recorded(self) -> list[Recorded]:
         keys = ("user", "verb", "resource", "namespace", "name", "accepted")
-        return [Recorded(*(one[key] for key in keys)) for one in self._harness.ask("requests")["requests"]]
+        told = self._harness.ask("requests")["requests"]
+        return [Recorded(**{key: one[key] for key in keys}, code=one.get("code", 0)) for one in told]
+
+    def mark(self, step: int) -> None:
+        if "audit.read" in self.capabilities:
+            self._marks.append((len(self.recorded()), step))
+
+    def conversation(self) -> list[Said]:
+        """By the audit record, which tells neither times nor contents."""
+        if not self._marks:
+            return []
+        said, marks, step = [], list(self._marks), -1
+        for number, one in enumerate(self.recorded()):
+            while marks and marks[0][0] <= number:
+                step = marks.pop(0)[1]
+            if step >= 0:
+                code = one.code or (200 if one.accepted else 0)
+                act = (one.user, one.verb, one.resource, one.namespace, one.name)
+                said.append(Said(step, 0.0, *act, code, "" if one.accepted or one.code else "refused"))
+        return said
 
     def stored(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
         asked = {"group": group, "plural": plural, "namespace": namespace, "name": name}

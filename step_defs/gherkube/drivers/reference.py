@@ -160,7 +160,7 @@ class ReferenceDriver(Driver):
 
 
 def _recorded(request: Request, code: str) -> Recorded:
-    return Recorded(*_act(request), code.startswith("2"))
+    return Recorded(*_act(request), code.startswith("2"), int(code))
 
 
 def _said(step: int, at: float, request: Request, code: int) -> Said:
