@@ -176,6 +176,36 @@ def seconds_to_schedule(nodes: int, pods: int, spec: dict) -> float:
     return seconds
 
 
+def controllers() -> Iterator[str]:
+    """Deployments to all Ready, with hollow kubelets: a Pod must not cost more because there are others."""
+    rates = {}
+    for number in (100, 1_000, 10_000):
+        cluster, client = _with_nodes(2 + number // 40)
+        rates[number] = number / _rolled_out(cluster, client, number)
+        cluster.close()
+        yield f"{number:,} Pods: {rates[number]:,.0f}/s, a Pod costs {rates[100] / rates[number]:.2f} of one of 100"
+
+
+def endpoints() -> Iterator[str]:
+    """One more Pod behind a Service must not cost more because there are others: alone, or as one of many that come at
+    once. What the Pod costs by itself, behind no Service, is told apart."""
+    first: dict[str, float] = {}
+    for number in (10, 100, 1_000):
+        cluster, client = _with_nodes(40)
+        client.create("services", {"metadata": _META, "spec": {"selector": _LABELS, "ports": [{"port": 80}]}})
+        _rolled_out(cluster, client, number)
+        cluster.loop.run_for(_SETTLED)
+        assert _listed(client) == number
+        told = []
+        for what, together in (("alone", 1), ("of 100", 100)):
+            plain = _one_more(cluster, client, together, {})
+            listed = _one_more(cluster, client, together, _LABELS)
+            grown = listed / first.setdefault(what, listed)
+            told.append(f"{what} {listed * 1e3:.1f} ms ({plain * 1e3:.1f} for the Pod), {grown:.2f} of that at 10")
+        cluster.close()
+        yield f"one more at {number:,}: {'; '.join(told)}"
+
+
 def suite() -> Iterator[str]:
     began = time.perf_counter()
     done = subprocess.run(
@@ -217,6 +247,8 @@ FIGURES: dict[str, Callable[[], Iterator[str]]] = {
     "growth": growth,
     "served": served,
     "fan-out": fanout,
+    "controllers": controllers,
+    "endpoints": endpoints,
     "scheduling": scheduling,
     "network": network,
     "suite": suite,
@@ -235,6 +267,57 @@ def node(number: int) -> dict:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"n{number}", "labels": labels}, "status": status}
 
 
+_META = {"name": "web", "namespace": "default"}
+_LABELS = {"app": "web"}
+_SETTLED = 5.0  # seconds after which all that a Pod sets off is done
+
+
+def _with_nodes(number: int) -> tuple[Cluster, Client]:
+    cluster = Cluster(nodes=number, hollow=True)
+    cluster.loop.run_for(1.0)
+    return cluster, cluster.client("user", "system:masters")
+
+
+def _deployment(replicas: int) -> dict:
+    template = {"metadata": {"labels": _LABELS}, "spec": SPEC}
+    spec = {"replicas": replicas, "selector": {"matchLabels": _LABELS}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _META, "spec": spec}
+
+
+def _rolled_out(cluster: Cluster, client: Client, number: int) -> float:
+    """Seconds of the processor until all Pods are Ready."""
+    began = time.process_time()
+    client.create("deployments.apps", _deployment(number))
+    assert cluster.loop.run_until(lambda: _ready(client) == number, 3600)
+    return time.process_time() - began
+
+
+def _ready(client: Client) -> int:
+    return (client.get("deployments.apps", "web", "default").get("status") or {}).get("readyReplicas", 0)
+
+
+def _listed(client: Client) -> int:
+    slices = client.list("endpointslices.discovery.k8s.io", "default", label_selector="kubernetes.io/service-name=web")
+    return sum(len(one["endpoints"]) for one in slices.items)
+
+
+def _one_more(cluster: Cluster, client: Client, together: int, labels: dict) -> float:
+    """Seconds of the processor until one more Pod is settled, of so many that come together."""
+    found = []
+    for _ in range(20 if together == 1 else 3):
+        made = [pod(next(_names)) for _ in range(together)]
+        began = time.process_time()
+        for one in made:
+            client.create("pods", {**one, "metadata": {**one["metadata"], "labels": labels}})
+        cluster.loop.run_for(_SETTLED)
+        found.append((time.process_time() - began) / together)
+        for one in made:
+            client.delete("pods", one["metadata"]["name"], "default", grace_period=0)
+        cluster.loop.run_for(_SETTLED)
+    return sorted(found)[len(found) // 3]  # heartbeats come in between
+
+
+_names = iter(range(10**9))
 _labels = iter(range(10**9))
 
 

@@ -205,7 +205,7 @@ SIZES = ("1Gi", "2Gi", "3Gi")
 def test_once_it_is_quiet_every_invariant_holds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     monkeypatch.setattr(refkube.cluster, "Loop", partial(Loop, seed=seed))
-    cluster = Cluster(nodes=3, seed=seed, controllers=False, scheduler=False)
+    cluster = Cluster(nodes=3, seed=seed, controllers=False, scheduler=False, hollow=True)
     server = Unruly(cluster.handle, chance)
     options = cluster._options(Options(cloud=cluster.cloud))
     manager = ControllerManager(lambda user, agent: Client(server, user, agent), cluster.loop, CONTROLLERS, options)

@@ -182,7 +182,9 @@ def troubles(progress: Progress) -> Mapping[str, tuple[str, str]]:
 
 def updated(namespace: Object, found: Mapping[str, tuple[str, str]], now: str) -> list[Object] | None:
     """The namespace's conditions with what was found; None if that changes nothing."""
-    conditions: dict[str, Object] = {one["type"]: one for one in get_path(namespace, "status", "conditions") or ()}
+    conditions: dict[str, Object] = {
+        one.get("type", ""): one for one in get_path(namespace, "status", "conditions") or ()
+    }
     changed = False
     for type, well in _WELL.items():
         reason, message = found.get(type, well)

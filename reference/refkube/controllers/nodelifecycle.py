@@ -248,7 +248,7 @@ class NodeLifecycleController:
         if not condition_is_true(pod, "Ready"):
             return
         change = {"type": "Ready", "status": "False", "lastTransitionTime": rfc3339(self._loop.now())}
-        conditions = [{**one, **change} if one["type"] == "Ready" else one for one in pod["status"]["conditions"]]
+        conditions = [{**one, **change} if one.get("type") == "Ready" else one for one in pod["status"]["conditions"]]
         try:
             self._client.update_status("pods", {**pod, "status": {**pod["status"], "conditions": conditions}})
         except StatusError as refusal:
@@ -348,7 +348,7 @@ def executed(ready: str) -> tuple[Taint, Taint]:
 def wanted_taints(node: Object) -> set[Taint]:
     """The NoSchedule taints that follow from a node's conditions."""
     conditions = get_path(node, "status", "conditions") or ()
-    keys = {BY_CONDITION.get((one["type"], one["status"])) for one in conditions} - {None}
+    keys = {BY_CONDITION.get((one.get("type", ""), one.get("status", ""))) for one in conditions} - {None}
     if get_path(node, "spec", "unschedulable"):
         keys.add(UNSCHEDULABLE)
     return {(key, NO_SCHEDULE) for key in keys if key}
@@ -356,14 +356,14 @@ def wanted_taints(node: Object) -> set[Taint]:
 
 def silenced(node: Object, now: str) -> list[Object] | None:
     """The conditions of a node whose kubelet is silent; None if they say so already."""
-    conditions = {one["type"]: one for one in get_path(node, "status", "conditions") or ()}
+    conditions = {one.get("type", ""): one for one in get_path(node, "status", "conditions") or ()}
     changed = False
     for type in WATCHED:
         present = conditions.get(type)
         if present is None:
             since = node["metadata"]["creationTimestamp"]
             present, (reason, message) = {"type": type, "lastHeartbeatTime": since}, NEVER_POSTED
-        elif present["status"] == "Unknown":
+        elif present.get("status") == "Unknown":
             continue
         else:
             reason, message = STOPPED_POSTING

@@ -172,9 +172,9 @@ class ReplicaSetController:
 
 def _conditions(before: list[Object], failure: Failure, reason: str, now: float) -> list[Object]:
     """ReplicaFailure while Pods cannot be made or removed; it keeps the reason it began with."""
-    failing = any(condition["type"] == "ReplicaFailure" for condition in before)
+    failing = any(condition.get("type") == "ReplicaFailure" for condition in before)
     if failure is None:
-        return [condition for condition in before if condition["type"] != "ReplicaFailure"] if failing else before
+        return [condition for condition in before if condition.get("type") != "ReplicaFailure"] if failing else before
     if failing:
         return before
     condition = {

@@ -186,7 +186,7 @@ def _with_condition(status: Object, type: str, holds: bool, now: str, reason: st
         wanted["message"] = message
     conditions = list(status.get("conditions") or ())
     for index, present in enumerate(conditions):
-        if present["type"] == type:
+        if present.get("type") == type:
             if present["status"] == wanted["status"]:
                 wanted["lastTransitionTime"] = present.get("lastTransitionTime", now)
             if present == wanted:

@@ -157,7 +157,7 @@ class NodeStatus:
 
     def _status(self, known: Object) -> Object:
         now = rfc3339(self._loop.now())
-        before = {condition["type"]: condition for condition in known.get("conditions") or ()}
+        before = {condition.get("type", ""): condition for condition in known.get("conditions") or ()}
         conditions = []
         for type, status, reason, message in self._conditions():
             was = before.pop(type, {})

@@ -83,7 +83,7 @@ class ServiceAccount(Plugin):
     def _mounting(self, spec: Object) -> Object:
         """With the token in every container that has nothing else at its place."""
         volumes = spec.get("volumes") or []
-        present = next((volume["name"] for volume in volumes if volume["name"].startswith(VOLUME)), None)
+        present = next((one["name"] for one in volumes if (one.get("name") or "").startswith(VOLUME)), None)
         name = present or VOLUME + self._suffix()
         mount = {"name": name, "readOnly": True, "mountPath": MOUNT_PATH}
         mounted = False

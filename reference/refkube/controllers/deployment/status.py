@@ -45,7 +45,7 @@ def with_condition(
     """`why` is status, reason and message. One that says the same for the same reason stays as it is, unless it is to
     have a new time of update in any case."""
     status, reason, message = why
-    before = next((condition for condition in conditions if condition["type"] == type), {})
+    before = next((condition for condition in conditions if condition.get("type") == type), {})
     same = before.get("status") == status
     if same and before.get("reason") == reason and not renew:
         return list(conditions)
@@ -61,7 +61,7 @@ def with_condition(
 
 
 def without_condition(conditions: Iterable[Object], type: str) -> list[Object]:
-    return [condition for condition in conditions if condition["type"] != type]
+    return [condition for condition in conditions if condition.get("type") != type]
 
 
 def status_of(deployment: Object, new: Object | None, old: Sequence[Object], now: float) -> Object:

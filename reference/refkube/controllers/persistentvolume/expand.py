@@ -67,7 +67,7 @@ class ExpandController:
     def _status(self, claim: Object, conditions: list[Object], size: str = "") -> Object:
         """With these conditions beside those of others."""
         status = {**(claim.get("status") or {})}
-        others = [one for one in status.get("conditions") or () if one["type"] != "Resizing"]
+        others = [one for one in status.get("conditions") or () if one.get("type") != "Resizing"]
         if conditions and len(others) < len(status.get("conditions") or ()):
             return claim
         now = rfc3339(self._loop.now())
