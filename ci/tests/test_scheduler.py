@@ -248,6 +248,63 @@ def test_a_class_that_keeps_up_ends_where_one_that_begins_anew_does(seed: int) -
             present.append(uid)
 
 
+def test_at_scale_a_class_looks_at_some_nodes_first_and_at_all_in_the_end() -> None:
+    snapshot = Snapshot()
+    for number in range(300):
+        snapshot.put_node(node(f"n{number}", **({"unschedulable": True} if number < 290 else {})))
+    profile = plugins(snapshot)
+    few = Candidates(profile, pod("p"), snapshot, lambda: 0.0)
+    assert few.best() in {f"n{number}" for number in range(290, 300)}
+    for number in range(290):
+        snapshot.put_node(node(f"n{number}"))
+    many = Candidates(profile, pod("p"), snapshot, lambda: 0.0)
+    assert many.best() is not None
+    assert len(many._fitting) < 200
+    for _ in range(20):
+        many.best()
+    assert len(many._fitting) == 300
+
+
+def test_a_pod_that_has_no_node_to_hope_for_any_more_says_so() -> None:
+    bench = Bench(nodes=0, scheduler=True, controllers=("serviceaccount-controller",))
+    for name, value in (("high", 1000), ("low", 10)):
+        meta = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        bench.user.create("priorityclasses.scheduling.k8s.io", {**meta, "value": value})
+    bench.user.create("nodes", {"apiVersion": "v1", "kind": "Node", **node("n1")})
+    bench.user.patch("nodes", "n1", {"spec": {"taints": None}})
+    slow = {"priorityClassName": "low", "terminationGracePeriodSeconds": 600}
+    assert placed(bench, "small", **asking("3"), **slow) == "n1"
+    assert placed(bench, "big", **asking("2"), priorityClassName="high") == ""
+    assert bench.get("pods", "big")["status"]["nominatedNodeName"] == "n1"
+    assert placed(bench, "late", **asking("3"), priorityClassName="low") == ""
+    bench.user.patch("nodes", "n1", {"spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]}})
+    bench.loop.run_for(400)
+    assert "nominatedNodeName" not in bench.get("pods", "big")["status"]
+    bench.user.patch("nodes", "n1", {"spec": {"taints": None}})
+    bench.user.delete("pods", "small", "default", grace_period=0)
+    bench.loop.run_for(20)
+    assert [node_of(bench, name) for name in ("big", "late")] == ["n1", ""]
+    bench.user.delete("pods", "big", "default", grace_period=0)
+    bench.loop.run_for(20)
+    assert node_of(bench, "late") == "n1"
+    bench.cluster.close()
+
+
+def test_room_that_is_no_longer_kept_wakes_who_waits_for_it() -> None:
+    bench = Bench(nodes=0, scheduler=True, controllers=("serviceaccount-controller",))
+    meta = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 9}
+    bench.user.create("priorityclasses.scheduling.k8s.io", meta)
+    bench.user.create("nodes", {"apiVersion": "v1", "kind": "Node", **node("n1")})
+    bench.user.patch("nodes", "n1", {"spec": {"taints": None}})
+    assert placed(bench, "small", **asking("3"), terminationGracePeriodSeconds=600) == "n1"
+    assert placed(bench, "big", **asking("4"), priorityClassName="high") == ""
+    assert placed(bench, "late", **asking("1")) == ""
+    bench.user.delete("pods", "big", "default")
+    bench.loop.run_for(20)
+    assert node_of(bench, "late") == "n1"
+    bench.cluster.close()
+
+
 def test_who_fits_nowhere_waits_for_what_may_change_that() -> None:
     loop = Loop(VirtualClock())
     queue = SchedulingQueue(loop, lambda: None)

@@ -32,6 +32,14 @@ class Plan(NamedTuple):
     violations: int  # of disruption budgets
 
 
+class Outcome(NamedTuple):
+    """What is to be done for a Pod, or why nothing is; `hopeless` if it has no node to hope for any more."""
+
+    plan: Plan | None
+    why: str = ""
+    hopeless: bool = False
+
+
 class Nominations:
     """Pods that wait for others to leave the node which they are to have."""
 
@@ -115,12 +123,12 @@ class Preemption:
         self._chance = chance
         self._now = now
 
-    def find(self, pod: Object, candidates: Candidates, why: Mapping[str, Rejection]) -> tuple[Plan | None, str]:
-        """What to do for a Pod that no node takes, for the reasons given by node; or why nothing helps."""
+    def find(self, pod: Object, candidates: Candidates, why: Mapping[str, Rejection]) -> Outcome:
+        """For a Pod that no node takes, for the reasons given by node."""
         if pod["spec"].get("preemptionPolicy") == "Never":
-            return None, "not eligible due to preemptionPolicy=Never."
+            return Outcome(None, "not eligible due to preemptionPolicy=Never.")
         if self._is_being_made_room_for(pod, why):
-            return None, "not eligible due to a terminating pod on the nominated node."
+            return Outcome(None, "not eligible due to a terminating pod on the nominated node.")
         nodes = [name for name, rejection in why.items() if not rejection.final]
         turn = int(self._chance() * len(nodes))
         enough = min(len(nodes), max(LEAST, len(nodes) * PERCENT // 100))
@@ -132,8 +140,9 @@ class Preemption:
             if len(plans) >= enough and any(not one.violations for one in plans):
                 break
         if plans:
-            return min(plans, key=self._harm), ""
-        return None, explain(failed, len(self._snapshot.nodes), "Preemption is not helpful for scheduling")
+            return Outcome(min(plans, key=self._harm))
+        unhelpful = explain(failed, len(self._snapshot.nodes), "Preemption is not helpful for scheduling")
+        return Outcome(None, unhelpful, hopeless=True)
 
     def _is_being_made_room_for(self, pod: Object, why: Mapping[str, Rejection]) -> bool:
         node = self._nominations.node_of(pod["metadata"]["uid"])

@@ -7,7 +7,7 @@ says why a Pod fits nowhere, and makes room for those that matter more. Source: 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from refkube.api.affinity import pod_terms
 from refkube.apimachinery.errors import StatusError
@@ -27,7 +27,7 @@ from refkube.client.informer import Informers
 from refkube.engine.clock import rfc3339
 from refkube.engine.loop import Loop, Timer
 from refkube.scheduler.framework import Candidates, Framework, Plugin, Rejection, explain
-from refkube.scheduler.preemption import BY_SCHEDULER, Nominations, Plan, Preemption, Trial, priority_of
+from refkube.scheduler.preemption import BY_SCHEDULER, Nominations, Outcome, Plan, Preemption, Trial, priority_of
 from refkube.scheduler.profile import Surroundings, default_plugins
 from refkube.scheduler.queue import SchedulingQueue
 from refkube.scheduler.snapshot import (
@@ -197,49 +197,42 @@ class Scheduler:
 
     def _refused(self, key: str, pod: Object, plugin: Plugin, why: str) -> None:
         total = len(self._snapshot.nodes)
-        _, unhelpful = self._preemption.find(pod, self._framework.candidates(pod), {})
-        told = f"0/{total} nodes are available: {why}." + f" preemption: {unhelpful}"
-        self._set_aside(key, pod, told if total else NO_NODES, plugin.wakes)
+        outcome = self._preemption.find(pod, self._framework.candidates(pod), {})
+        told = f"0/{total} nodes are available: {why}. preemption: {outcome.why}"
+        self._tell(pod, told if total else NO_NODES, outcome)
+        self._queue.set_aside(key, {*plugin.wakes, NODE_ADDED})
 
     def _fits_nowhere(self, key: str, pod: Object, candidates: Candidates) -> None:
         rejected = candidates.rejections()
-        total = len(self._snapshot.nodes)
-        rejections = {name: rejection for name, (_, rejection) in rejected.items()}
-        told = explain(rejections.values(), total) if total else NO_NODES
         rejecters = {plugin for plugin, _ in rejected.values()}
-        plan = None
-        if total:
-            plan, unhelpful = self._preemption.find(pod, candidates, rejections)
-            told += f" preemption: {unhelpful}" if unhelpful else ""
-        wakes = {event for plugin in rejecters for event in plugin.wakes}
-        self._set_aside(key, pod, told, wakes, candidates, rejecters, plan)
-        if plan is not None:
-            self._preempt(pod, plan)
+        rejections = {name: rejection for name, (_, rejection) in rejected.items()}
+        told, outcome = NO_NODES, Outcome(None)
+        if rejections:
+            outcome = self._preemption.find(pod, candidates, rejections)
+            told = explain(rejections.values(), len(self._snapshot.nodes))
+            told += f" preemption: {outcome.why}" if outcome.why else ""
 
-    def _set_aside(
-        self,
-        key: str,
-        pod: Object,
-        why: str,
-        wakes: Iterable[str],
-        candidates: Candidates | None = None,
-        rejecters: Iterable[Plugin] = (),
-        plan: Plan | None = None,
-    ) -> None:
         def hint(event: str, node: str) -> bool:
             concerned = [plugin for plugin in rejecters if event in plugin.wakes]
-            return candidates is None or event == NODE_ADDED or candidates.may_fit(concerned, node)
+            return event == NODE_ADDED or candidates.may_fit(concerned, node)
 
-        self._queue.set_aside(key, {*wakes, NODE_ADDED}, hint)
-        if plan is not None:
-            demand = candidates.demand if candidates else None
-            assert demand is not None
-            self._nominations.put(Placed(pod, plan.node, demand, pod_terms(pod)))
+        if outcome.plan is not None:
+            self._nominations.put(Placed(pod, outcome.plan.node, candidates.demand, pod_terms(pod)))
+        self._tell(pod, told, outcome)
+        self._queue.set_aside(key, {event for plugin in rejecters for event in plugin.wakes} | {NODE_ADDED}, hint)
+        if outcome.plan is not None:
+            self._preempt(pod, outcome.plan)
+
+    def _tell(self, pod: Object, why: str, outcome: Outcome) -> None:
+        """Tell why, and of the node that it is to have or has no longer to hope for."""
+        node = outcome.plan.node if outcome.plan else "" if outcome.hopeless else None
+        if node == "":
+            self._nominations.drop(uid_of(pod))
         self._events.event(pod, WARNING, "FailedScheduling", why)
-        self._explain(pod, why, plan.node if plan else None)
+        self._explain(pod, why, node)
 
     def _explain(self, pod: Object, why: str, node: str | None) -> None:
-        """The condition PodScheduled, if it says something else so far, and the node that is made free."""
+        """The condition PodScheduled, if it says something else so far; and the nominated node, unless that stays."""
         before = condition_of(pod, "PodScheduled") or {}
         told = {"status": "False", "reason": "Unschedulable", "message": why}
         status: Object = {}
@@ -247,8 +240,8 @@ class Scheduler:
             condition = {"type": "PodScheduled", **told, "observedGeneration": pod["metadata"].get("generation", 0)}
             since = before.get("lastTransitionTime") if before.get("status") == "False" else None
             status["conditions"] = [{**condition, "lastTransitionTime": since or rfc3339(self._loop.now())}]
-        if node is not None and (pod.get("status") or {}).get("nominatedNodeName") != node:
-            status["nominatedNodeName"] = node
+        if node is not None and (pod.get("status") or {}).get("nominatedNodeName", "") != node:
+            status["nominatedNodeName"] = node or None
         if status:
             self._patch_status(pod, status)
 

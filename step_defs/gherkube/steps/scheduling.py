@@ -7,6 +7,7 @@ nodes: each of its Pods selects them by a label and tolerates the taint that kee
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from gherkube.phrases import Collection, ObjectRef
@@ -44,8 +45,8 @@ def there_are_these_pods(world: World, datatable: Table) -> None:
       | name | node | labels  | cpu | memory |
       | x    | a    | app=web | 2   |        |
     """
-    header, *body = datatable
-    _make_pods(world, header, body)
+    for row in datatable[1:]:  # in a new namespace Pods are refused until it has its service account
+        world.driver.eventually(partial(_make_pods, world, datatable[0], [row]), PATIENCE)
 
 
 @when("these Pods are created:")

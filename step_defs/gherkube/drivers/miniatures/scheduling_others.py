@@ -13,7 +13,7 @@ from refkube.scheduler.framework import Beyond, Candidates, Rejection
 from refkube.scheduler.plugins import interpodaffinity, podtopologyspread
 from refkube.scheduler.plugins.interpodaffinity import TOO_NEAR, InterPodAffinity
 from refkube.scheduler.plugins.podtopologyspread import Constraint, PodTopologySpread
-from refkube.scheduler.preemption import Nominations, Plan, Preemption, priority_of
+from refkube.scheduler.preemption import Nominations, Outcome, Plan, Preemption, priority_of
 from refkube.scheduler.profile import Surroundings
 from refkube.scheduler.scheduler import Scheduler
 from refkube.scheduler.snapshot import NodeInfo, Placed
@@ -167,8 +167,8 @@ def knows_no_services(original: Original, *args: Any) -> None:
 @miniature("Nobody is displaced.",
            caught_by=("preemption.01", "preemption.05", "preemption.06", "preemption.07", "preemption.12",
                       "preemption.14"), instead_of=Preemption.find)  # fmt: skip
-def displaces_nobody(original: Original, *args: Any) -> tuple[None, str]:
-    return None, "not tried"
+def displaces_nobody(original: Original, *args: Any) -> Outcome:
+    return Outcome(None, "not tried")
 
 
 @miniature("Pods of the same priority are displaced.", caught_by="preemption.02", instead_of=Preemption._plan)
@@ -187,8 +187,8 @@ def displaces_for_nothing(original: Original, self: Preemption, pod: Object, *ar
     found = original(self, pod, *args)
     for info in self._snapshot.nodes.values():
         less = [placed for placed in info.pods.values() if priority_of(placed.pod) < priority_of(pod)]
-        if found[0] is None and less:
-            return Plan(info.name, less, 0), ""
+        if found.plan is None and less:
+            return Outcome(Plan(info.name, less, 0))
     return found
 
 
