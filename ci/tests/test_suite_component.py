@@ -79,7 +79,37 @@ def test_a_scheduler_is_judged_for_what_it_does(tmp_path: Path, features: Path) 
         "language": None,
     }
     assert made["command"].startswith("gherkube run --component scheduler --start ")
-    assert (tmp_path / "component.kubeconfig").stat().st_mode & 0o077 == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features", "report.json", "toy.py"]
+
+
+ROLLED = """\
+Feature: Rolling
+  @req:RS-1
+  Rule: Pods are made
+    @id:rolling.01 @core
+    Scenario: A Deployment becomes available
+      When a Deployment "web" is created
+      Then within 60 seconds the Deployment "web" has:
+        | field                    | value |
+        | status.availableReplicas | 1     |
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "feature"), [("scheduler", "scheduling", FEATURE), ("controller-manager", "workloads", ROLLED)]
+)
+def test_refkubes_own_components_pass_as_processes_of_their_own(
+    tmp_path: Path, name: str, profile: str, feature: str
+) -> None:
+    (tmp_path / profile).mkdir()
+    (tmp_path / profile / f"{'placing' if name == 'scheduler' else 'rolling'}.feature").write_text(feature)
+    clauses = (
+        "[{id: SCH-1, profile: scheduling, text: It fits.}, {id: RS-1, profile: workloads, text: They are there.}]"
+    )
+    (tmp_path / "requirements.yaml").write_text(f"clauses: {clauses}")
+    start = shlex.join([sys.executable, "-m", "refkube", name, "--kubeconfig", "{kubeconfig}"])
+    where = ("--kubeconfig", str(tmp_path / "component.kubeconfig"), "--features", str(tmp_path))
+    assert cli.call(["run", "--component", name, "--start", start, "--profile", profile, *where]) == 0
 
 
 @pytest.mark.parametrize(

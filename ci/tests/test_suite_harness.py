@@ -104,6 +104,11 @@ def test_the_suite_judges_refkube_behind_the_protocol(served: Networked, tmp_pat
     assert made["implementation"]["project"] == "refkube"
 
 
+def test_one_system_is_not_shared_by_processes(served: Networked, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.call(["run", "--target", served.url, "-n", "2"]) == 3
+    assert "is begun anew by every scenario: leave out -n" in capsys.readouterr().err
+
+
 def test_a_recorded_run_over_a_harness_tells_who_said_what(served: Networked, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     tags = ["--tags", "@id:rollouts.02 or @id:objects.02"]

@@ -44,9 +44,9 @@ def beside(component: Component, say: object = print) -> Iterator[str]:
     except ImportError as error:
         raise TargetError(str(error)) from None
     process = None
+    own = component.kubeconfig.with_name(component.kubeconfig.name + ".suite")
     try:
         _write(component.kubeconfig, stage.kubeconfig(of_component=True))
-        own = component.kubeconfig.with_name(component.kubeconfig.name + ".suite")
         _write(own, stage.kubeconfig(of_component=False))
         if words:
             process = _started(words)
@@ -59,6 +59,8 @@ def beside(component: Component, say: object = print) -> Iterator[str]:
         if process is not None:
             _end(process)
         stage.close()
+        for path in (component.kubeconfig, own):  # nothing answers there any more
+            path.unlink(missing_ok=True)
 
 
 def _command(component: Component) -> list[str]:

@@ -92,7 +92,7 @@ def _run(
     target, implementation = _describe(options)
     recorder = Recorder(spec, display)
     started = time.time()
-    display.start(len(selected), options.target)
+    display.start(len(selected), f"a {options.component.name} among refkube" if options.component else options.target)
     try:
         code = _pytest(options, spec, selected, recorder)
     finally:
@@ -141,6 +141,8 @@ def _describe(options: Options) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         driver = open_target(options.target)
         try:
+            if driver.alone and options.processes not in ("", "0"):
+                raise Unusable(f"target {options.target!r} is begun anew by every scenario: leave out -n")
             return _target(driver), {**driver.implementation(), **options.implementation}
         finally:
             driver.close()

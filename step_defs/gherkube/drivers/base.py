@@ -300,6 +300,7 @@ class Driver(ABC):
     capabilities: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = {}
+    alone: bool = False  # whether the target bears one process only, as every scenario begins it anew
 
     def __init__(self) -> None:
         self.exchanges: deque[str] = deque(maxlen=60)

@@ -99,7 +99,7 @@ class HarnessDriver(LiveDriver):
             raise TargetError(str(error)) from None
         self._marks: list[tuple[int, int]] = []  # (requests before it, step)
         self._told = dict(identity.get("implementation") or {})
-        self._renews = identity.get("isolation") == "reset"
+        self._renews = self.alone = identity.get("isolation") == "reset"
         self._skips = "time.skip" in declared
         self.parameters = dict(identity.get("parameters") or {})
 

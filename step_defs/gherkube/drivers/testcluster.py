@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class TestCluster:
-    """A control plane with `nodes` nodes, n1, n2 ..., whose kubelets run Pods without containers."""
+    """A control plane with `nodes` nodes, n1, n2 ..., whose kubelets run Pods: programs that the reference knows."""
 
     __test__ = False  # no test of pytest's, whatever its name
 
