@@ -30,8 +30,9 @@ def volume_has(world: World, name: str, datatable: Table) -> None:
       | field                              | value  |
       | spec.persistentVolumeReclaimPolicy | Delete |
     """
-    volume = world.read(ObjectRef(_VOLUME, _volume_of(world.read_raw(ObjectRef(_CLAIM, name)))))
-    check_fields(f"the volume of {name}", volume, datatable)
+    called = f"volume-of-{name}"
+    world.names.call(_volume_of(world.read_raw(ObjectRef(_CLAIM, name))), called)
+    check_fields(f"the volume of {name}", world.read(ObjectRef(_VOLUME, called)), datatable)
 
 
 @then("within {time:Duration} {n:Number} of the PersistentVolumeClaims are bound, each to a volume of its own")
