@@ -150,6 +150,14 @@ def test_another_objects_name_is_a_collision() -> None:
     bench.cluster.close()
 
 
+def test_the_longest_name_leaves_room_for_the_hash() -> None:
+    bench = Bench()
+    made = workload(DEPLOYMENTS, "web", 1)
+    bench.user.create(DEPLOYMENTS, {**made, "metadata": {**made["metadata"], "name": "w" * 253}})
+    assert bench.settled(DEPLOYMENTS, "w" * 253)
+    bench.cluster.close()
+
+
 def test_an_orphaned_replica_set_is_adopted() -> None:
     bench = Bench()
     orphan = workload(SETS, "web", 2)

@@ -183,7 +183,7 @@ def phases(client: Client) -> dict[str, str]:
 
 
 def test_pods_of_a_node_that_is_gone_fail_and_go_after_forty_seconds() -> None:
-    cluster = Cluster(nodes=1)
+    cluster = Cluster(nodes=1, hollow=True)
     client = cluster.client("admin", "system:masters")
     client.create(
         "pods", pod("held", nodeName="n1") | {"metadata": {**pod("held")["metadata"], "finalizers": ["a.b/c"]}}
@@ -202,7 +202,7 @@ def test_pods_of_a_node_that_is_gone_fail_and_go_after_forty_seconds() -> None:
 
 
 def test_unscheduled_pods_that_are_to_go_and_those_of_nodes_out_of_service_are_removed() -> None:
-    cluster = Cluster(nodes=2)
+    cluster = Cluster(nodes=2, hollow=True)
     client = cluster.client("admin", "system:masters")
     client.create("pods", pod("stuck", nodeName="n1"))
     cluster.loop.run_for(5)

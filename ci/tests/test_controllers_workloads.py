@@ -111,7 +111,7 @@ class User:
 def test_in_the_end_everything_is_as_wanted(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     monkeypatch.setattr(refkube.cluster, "Loop", partial(Loop, seed=seed))
-    cluster = Cluster(nodes=3, seed=seed, controllers=False, scheduler=False)
+    cluster = Cluster(nodes=3, seed=seed, controllers=False, scheduler=False, hollow=True)
     flaky = Flaky(cluster, chance)
     manager = ControllerManager(
         lambda user, agent: Client(flaky, user, agent), cluster.loop, CONTROLLERS, cluster._options(Options())

@@ -31,7 +31,7 @@ class Bench:
     """A cluster of three nodes and a user at it."""
 
     def __init__(self, nodes: int = 3, **options: Any):
-        self.cluster = Cluster(nodes=nodes, **options)
+        self.cluster = Cluster(nodes=nodes, hollow=True, **options)
         self.loop = self.cluster.loop
         self.user: Client = self.cluster.client("user", "system:masters")
 

@@ -127,13 +127,10 @@ Feature: Surplus Pods
                 - labelSelector: {matchLabels: {side: "1"}}
                   topologyKey: kubernetes.io/hostname
         """
-      And the Pod "b" has come to have:
-        | field                               | value  |
-        | status.conditions[type=Ready].status | "True" |
-      And the Pod "c" has come to have:
-        | field                               | value  |
-        | status.conditions[type=Ready].status | "True" |
-      When a ReplicaSet "web" is created with:
+      And a running ReplicaSet "web" with:
+        | field         | value |
+        | spec.replicas | 3     |
+      When the scale of the ReplicaSet "web" is updated:
         | field         | value |
         | spec.replicas | 2     |
       Then within 30 seconds there are 2 Pods labelled "app=web"

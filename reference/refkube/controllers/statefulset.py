@@ -1,4 +1,5 @@
 """StatefulSets: members with an identity and claims of their own, made and removed in order, updated from the last.
+How many may be missing in an update is behind a gate that is off by default: it is one.
 
 Source: pkg/controller/statefulset. Each reconcile goes as far as the order allows; what comes of it brings the next.
 """

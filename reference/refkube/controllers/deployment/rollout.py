@@ -38,6 +38,7 @@ PREFIX = "deployment.kubernetes.io/"
 REVISION, HISTORY = PREFIX + "revision", PREFIX + "revision-history"
 DESIRED, MOST = PREFIX + "desired-replicas", PREFIX + "max-replicas"
 HISTORY_LENGTH = 2000
+LONGEST_NAME = 253
 NOT_COPIED = {"kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST}
 
 
@@ -254,7 +255,7 @@ class Rollout:
         target = wanted(deployment)
         notes = {DESIRED: str(target), MOST: str(target + limits(deployment)[0])}
         meta: Object = {
-            "name": f"{name_of(deployment)}-{hashed}",
+            "name": f"{name_of(deployment)[: LONGEST_NAME - 1 - len(hashed)]}-{hashed}",
             "namespace": namespace_of(deployment),
             "labels": labels,
             "annotations": {**self._marked({"metadata": {}}, revision), **notes},
