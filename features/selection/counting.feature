@@ -51,7 +51,7 @@ Feature: Whom a ReplicaSet counts
         | field         | value |
         | spec.replicas | 1     |
       When the Pod "slow" is deleted
-      Then within 60 seconds there is 1 ready Pod labelled "app=web"
+      Then within 30 seconds there is 1 ready Pod labelled "app=web"
       And for 5 seconds the ReplicaSet "web" still has:
         | field           | value |
         | status.replicas | 1     |

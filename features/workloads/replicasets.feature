@@ -145,7 +145,7 @@ Feature: ReplicaSets
         | slow | app=web | slowly |
       And a running ReplicaSet "web"
       When the Pod "slow" is deleted
-      Then within 60 seconds there is 1 ready Pod labelled "app=web"
+      Then within 30 seconds there is 1 ready Pod labelled "app=web"
       And within 5 seconds there is 1 terminating Pod labelled "app=web"
 
     @id:replicasets.11 @core

@@ -15,7 +15,7 @@ from refkube.controllers.deployment import status as progress
 from refkube.controllers.deployment.rollout import HASH, SETS, Rollout
 from refkube.controllers.deployment.status import TIMED_OUT, limits, told, wanted
 from refkube.engine.ids import Ids
-from refkube.kubelet.hollow import HollowKubelet
+from refkube.kubelet import status as kubelet
 
 from gherkube.drivers.miniatures import miniature
 
@@ -50,9 +50,9 @@ def allots_addresses_early(original: Original, self: PodControl, pod: Object, ow
     return self._client.patch("pods", name_of(made), {"status": status}, "strategic", namespace_of(made), "status")
 
 
-@miniature("A kubelet tells no address.", caught_by="deployments.05", instead_of=HollowKubelet._running)
-def tells_no_address(original: Original, self: HollowKubelet, pod: Object) -> Object:
-    return {field: value for field, value in original(self, pod).items() if field not in ("podIP", "podIPs")}
+@miniature("A kubelet tells no address.", caught_by="deployments.05", instead_of=kubelet.status_of)
+def tells_no_address(original: Original, pod: Object, view: Any) -> Object:
+    return {field: value for field, value in original(pod, view).items() if field not in ("podIP", "podIPs")}
 
 
 # Which template
