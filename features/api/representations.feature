@@ -74,6 +74,15 @@ Feature: Representations
         | added   |      | Table | a                | Opaque           |
         | deleted |      | Table | a                | Opaque           |
 
+    @id:representations.11 @core
+    Scenario: A question that is only answered has no table
+      Given the next answer is asked for as a Table
+      When this SelfSubjectAccessReview is created:
+        """
+        spec: {nonResourceAttributes: {path: /, verb: get}}
+        """
+      Then the request is refused as NotAcceptable
+
   @req:API-22
   Rule: Metadata alone can be asked for
 

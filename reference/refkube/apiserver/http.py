@@ -100,7 +100,7 @@ class Front:
         if kind is None:
             return _unserved(route.group)
         verb = _verb(http.method, route, options, kind)
-        form = _Form.asked(http.headers, options)
+        form = _Form.asked(http.headers, options, kind)
         body, raw, patch_type = self._body(http, verb)
         request = Request(
             verb,
@@ -362,7 +362,7 @@ class _Form:
         return not self.shape_kind and not self.yaml
 
     @classmethod
-    def asked(cls, headers: Mapping[str, str], options: Mapping[str, str]) -> _Form:
+    def asked(cls, headers: Mapping[str, str], options: Mapping[str, str], kind: Kind | None = None) -> _Form:
         """The best of an Accept header's media types that can be had (apiserver/pkg/endpoints/handlers/negotiation)."""
         accept, wish = headers.get("accept", ""), options.get("pretty", "")
         human = headers.get("user-agent", "").startswith(("curl", "Wget", "Mozilla/5.0"))
@@ -381,6 +381,8 @@ class _Form:
             if shape and (told.get("g"), told.get("v")) != ("meta.k8s.io", "v1"):
                 continue
             if shape and shape not in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
+                continue
+            if shape == "Table" and kind and "list" not in kind.verbs:  # what is only answered to has no columns
                 continue
             if shape == "Table" and include and include not in tables.INCLUDE:
                 problem = errors.invalid("includeObject", include, "must be 'Metadata', 'Object', 'None', or empty")

@@ -158,14 +158,19 @@ def tells_more_than_metadata(original: Original, obj: Object) -> Object:
     return {**obj, **original(obj)}
 
 
+@miniature("Everything has a table.", caught_by="representations.11", instead_of=_Form.asked)
+def puts_everything_in_tables(original: Original, cls: Any, headers: Any, options: Any, kind: Any = None) -> Any:
+    return original(cls, headers, options)
+
+
 @miniature("Every answer is in JSON.", caught_by="representations.09", instead_of=_Form.encode)
 def answers_in_json(original: Original, self: _Form, obj: Object) -> bytes:
     return orjson.dumps(obj)
 
 
 @miniature("Who reads no JSON gets it all the same.", caught_by="representations.10", instead_of=_Form.asked)
-def answers_whatever_is_asked(original: Original, form: type[_Form], accept: str, options: Mapping[str, str]) -> _Form:
+def answers_whatever_is_asked(original: Original, form: type[_Form], *asked: Any) -> _Form:
     try:
-        return original(form, accept, options)
+        return original(form, *asked)
     except errors.StatusError:
         return _Form()
