@@ -29,6 +29,7 @@ Feature: ReplicationControllers
         | field         | value   |
         | spec.replicas | <after> |
       Then within 60 seconds there are <after> Pods labelled "app=web"
+      And within 30 seconds there are <after> ready Pods labelled "app=web"
       And for 5 seconds there are <after> ready Pods labelled "app=web"
 
       Examples:

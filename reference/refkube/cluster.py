@@ -22,6 +22,7 @@ from refkube.admission.plugins.namespacelifecycle import NamespaceLifecycle
 from refkube.admission.plugins.persistentvolumeclaimresize import PersistentVolumeClaimResize
 from refkube.admission.plugins.priority import Priority
 from refkube.admission.plugins.resourcequota import ResourceQuota
+from refkube.admission.plugins.runtimeclass import RuntimeClass
 from refkube.admission.plugins.serviceaccount import ServiceAccount
 from refkube.admission.plugins.storageobjectinuseprotection import StorageObjectInUseProtection
 from refkube.admission.plugins.taintnodesbycondition import TaintNodesByCondition
@@ -188,6 +189,7 @@ class ApiServer:
         namespaces, accounts = self._storage("namespaces"), self._storage("serviceaccounts")
         classes = self._storage("priorityclasses.scheduling.k8s.io")
         storage_classes = self._storage("storageclasses.storage.k8s.io")
+        runtime_classes = self._storage("runtimeclasses.node.k8s.io")
         return [
             NamespaceLifecycle(lambda name: _found(namespaces, name)),
             LimitRanger(Lister(self._storage("limitranges"))),
@@ -198,6 +200,7 @@ class ApiServer:
             DefaultStorageClass(Lister(storage_classes)),
             StorageObjectInUseProtection(),
             PersistentVolumeClaimResize(lambda name: _found(storage_classes, name)),
+            RuntimeClass(lambda name: _found(runtime_classes, name)),
             ResourceQuota(Lister(self._storage("resourcequotas")), self._charge, loop.now),
         ]
 
