@@ -24,11 +24,9 @@ sys.path.insert(0, str(ROOT))
 from refkube.apimachinery.rest import HttpRequest  # noqa: E402
 from refkube.client.client import Client  # noqa: E402
 from refkube.cluster import Cluster  # noqa: E402
-from refkube.hostnet import Address, RealServer, VirtualServer  # noqa: E402
 from refkube.scheduler.scheduler import Scheduler  # noqa: E402
 
 from ci.server import refkube_server  # noqa: E402
-from ci.tests.networks import VIP, Lab  # noqa: E402
 
 PODS = "/api/v1/namespaces/default/pods"
 SPEC = {
@@ -215,32 +213,6 @@ def suite() -> Iterator[str]:
     yield f"the suite on the reference, one process: {seconds:.1f} s, exit code {done.returncode}"
 
 
-def network() -> Iterator[str]:
-    """Connections over the simulated kernel, from a Pod through a ClusterIP: the number of Services costs nothing."""
-    lab = Lab()
-    lab.virtual()
-    node = lab.nodes["n1"]
-    node.create_ipset("KUBE-CLUSTER-IP", "hash:ip,port")
-    masked = "-A PREROUTING ! -s 10.244.0.0/16 -m set --match-set KUBE-CLUSTER-IP dst,dst -j MARK --set-mark 0x4000"
-    node.iptables_restore(f"*nat\n{masked}\nCOMMIT\n")
-    there, costs = 0, {}
-    for size in (10, 1_000, 10_000):
-        for number in range(there, size):
-            address = f"10.{97 + number // 65536}.{number // 256 % 256}.{number % 256}"
-            key = ("TCP", address, 80)
-            node.add_address(Address("kube-ipvs0", f"{address}/32"))
-            node.set_virtual_server(VirtualServer(*key))
-            for pod in lab.pods:
-                node.set_real_server(key, RealServer(lab.address(pod), 8080))
-            node.change_ipset("KUBE-CLUSTER-IP", [f"{address},tcp:80"])
-        there = size
-        costs[size] = each(lambda: lab.get("n1p1", VIP, 80), 500)
-    for size, cost in costs.items():
-        yield f"through one of {size:,} Services: {1 / cost:,.0f} connections/s, {cost / costs[10]:.2f} of 10's cost"
-    direct = each(lambda: lab.get("n1p1", lab.address("n1p2"), 8080), 500)
-    yield f"to a Pod of the same node: {1 / direct:,.0f} connections/s"
-
-
 FIGURES: dict[str, Callable[[], Iterator[str]]] = {
     "start": start,
     "in-process": in_process,
@@ -250,7 +222,6 @@ FIGURES: dict[str, Callable[[], Iterator[str]]] = {
     "controllers": controllers,
     "endpoints": endpoints,
     "scheduling": scheduling,
-    "network": network,
     "suite": suite,
 }
 

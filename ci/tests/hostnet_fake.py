@@ -74,6 +74,9 @@ class FakeNet:
         self.calls += 1
         self.restored = text
 
+    def iptables_save(self, table: str = "") -> str:
+        return "".join(f"{line}\n" for line in self.restored.splitlines() + [f"-A {one}" for one in self.jumps])
+
     def flows(self) -> list[Any]:
         return []
 

@@ -17,7 +17,17 @@ import typer
 from refkube.api.kinds import VERSION
 from refkube.apimachinery.errors import StatusError
 from refkube.apiserver.authentication import ADMIN
-from refkube.cluster import CONTROLLERS, ISSUER, Cluster, ControllerManager, StoreError, open_store
+from refkube.cluster import (
+    BACKENDS,
+    CONTROLLERS,
+    ISSUER,
+    SCHEDULERS,
+    Cluster,
+    ControllerManager,
+    StoreError,
+    networking,
+    open_store,
+)
 from refkube.component import Component, Unusable
 from refkube.controllers.common.context import Options, Startable
 from refkube.controllers.serviceaccounttoken import SIGN
@@ -81,6 +91,12 @@ def serve(
     kubeconfig: Annotated[Path | None, typer.Option(help="Where to write the kubeconfig.")] = None,
     nodes: Annotated[int, typer.Option(min=0, help="Nodes to run, named n1, n2 ...")] = 0,
     controllers: Controllers = "*",
+    flannel_backend: Annotated[
+        str, typer.Option(metavar="NAME", help="How Pods' packets get from node to node: vxlan, udp or host-gw.")
+    ] = "vxlan",
+    proxy_scheduler: Annotated[
+        str, typer.Option(metavar="NAME", help="How IPVS chooses among a Service's Pods: rr, lc, sh ...")
+    ] = "rr",
     speed: Speed = 1.0,
 ) -> None:
     """Serve the Kubernetes API over TLS until interrupted."""
@@ -94,6 +110,9 @@ def serve(
         _fail("--host must not be empty; 0.0.0.0 listens on every address")
     if not speed > 0:
         _fail(f"--speed must be positive, not {speed}")
+    for what, name, known in (("backend", flannel_backend, BACKENDS), ("scheduler", proxy_scheduler, SCHEDULERS)):
+        if name not in known:
+            _fail(f"no such {what}: {name}; there are {', '.join(known)}")
     chosen = _chosen(controllers)
     clock = WallClock(speed)
     try:
@@ -107,6 +126,7 @@ def serve(
             users={held.admin_token: ADMIN},
             signing_key=held.signing_key,
             options=Options(root_ca=held.authority.decode()),
+            networking=networking(flannel_backend, proxy_scheduler),
             on_error=lambda why, what: _say(f"{what}: {why!r}"),
         )
     except (StoreError, StatusError, ValueError) as why:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -62,18 +62,24 @@ from refkube.controllers.serviceaccount import ServiceAccountController
 from refkube.controllers.serviceaccounttoken import SIGN, TokensController
 from refkube.controllers.statefulset import StatefulSetController
 from refkube.controllers.tainteviction import TaintEvictionController
+from refkube.coredns import manifest as coredns
+from refkube.coredns.records import Records
+from refkube.coredns.server import main as coredns_main
 from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
 from refkube.engine.frozen import freeze
 from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop
-from refkube.flannel.daemon import Flanneld
+from refkube.flannel.daemon import BACKENDS, Flanneld
+from refkube.flannel.daemon import Options as FlannelOptions
 from refkube.kubelet.cni import Cni
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.kubelet import Kubelet
 from refkube.kubelet.node_status import Machine
 from refkube.kubelet.runtime.container import Runtime
-from refkube.kubelet.runtime.images import Images
+from refkube.kubelet.runtime.images import Image, Images
 from refkube.kubelet.runtime.programs.catalogue import known
+from refkube.kubeproxy.proxier import Options as ProxyOptions
+from refkube.kubeproxy.proxier import Proxier
 from refkube.network.fabric import Fabric
 from refkube.network.host import Host
 from refkube.registry.lister import Lister
@@ -90,7 +96,17 @@ from refkube.store.observed import ObservedStore
 from refkube.store.sqlite import SqliteStore
 from refkube.volumes import PROVISIONERS, HostPath
 
-__all__ = ["CONTROLLERS", "ApiServer", "Cluster", "StoreError", "open_store"]
+__all__ = [
+    "BACKENDS",
+    "CONTROLLERS",
+    "SCHEDULERS",
+    "ApiServer",
+    "Cluster",
+    "Networking",
+    "StoreError",
+    "networking",
+    "open_store",
+]
 
 FROZEN = "REFKUBE_FROZEN"  # the environment variable that proves that nobody changes what came from the store
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -107,6 +123,8 @@ STANDARD_CLASS: Object = {
     "allowVolumeExpansion": True,
 }
 A_MOMENT = 0.001  # seconds, in which the controllers do what is due
+SCHEDULERS = ("rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq")
+FLANNELD, KUBE_PROXY = "flanneld", "kube-proxy"
 COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
 
 # By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
@@ -289,12 +307,64 @@ class ControllerManager:
         self.informers.stop()
 
 
+@dataclass(frozen=True)
+class Networking:
+    """What runs on every node beside its kubelet and flanneld, and how; and whether the cluster has its names."""
+
+    flannel: FlannelOptions = field(default_factory=FlannelOptions)
+    proxy: ProxyOptions = field(default_factory=ProxyOptions)
+    kube_proxy: bool = True
+    dns: bool = True
+
+
+def networking(backend: str = BACKENDS[0], scheduler: str = SCHEDULERS[0], **which: bool) -> Networking:
+    """With one of flannel's BACKENDS and one of IPVS's SCHEDULERS; `which` are kube_proxy and dns."""
+    return Networking(FlannelOptions(backend=backend), ProxyOptions(scheduler=scheduler), **which)
+
+
+class Network:
+    """Of one node: its host, its flanneld, perhaps its kube-proxy, and what the CNI plugin keeps."""
+
+    def __init__(self, loop: Loop, host: Host, parts: Mapping[str, Callable[[], Flanneld | Proxier]]):
+        self.host = host
+        self._parts = parts
+        self.running: dict[str, Flanneld | Proxier] = {}
+        self.cni = Cni(host, lambda: self.environment)
+        self._environment: Mapping[str, str] | None = None
+        for part in parts:
+            loop.call_later(A_MOMENT, self.start, part)  # by then the node is there, and may have a subnet
+
+    @property
+    def environment(self) -> Mapping[str, str] | None:
+        """/run/flannel/subnet.env, which outlives the daemon."""
+        daemon = self.running.get(FLANNELD)
+        if isinstance(daemon, Flanneld) and daemon.environment is not None:
+            self._environment = daemon.environment
+        return self._environment
+
+    def start(self, part: str) -> None:
+        """A new process of "kube-proxy" or "flanneld", which knows nothing."""
+        self.stop(part)
+        self.running[part] = self._parts[part]()
+        self.running[part].start()
+
+    def stop(self, part: str) -> None:
+        if (known := self.running.pop(part, None)) is not None:
+            self._environment = self.environment
+            known.stop()
+
+    def close(self) -> None:
+        for part in list(self.running):
+            self.stop(part)
+
+
 class Cluster:
     """A control plane on one loop: in virtual time unless a clock is given, in memory unless a store is given.
 
     `seed` names the run: uids, generated names and every other choice follow from it; None makes them differ from
     run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names;
-    so do the kubelets of `nodes` nodes, n1, n2 ... and, if there are any or it is asked for, the `scheduler`.
+    so do the kubelets of `nodes` nodes, n1, n2 ... and, if there are any or it is asked for, the `scheduler`. Nodes
+    whose kubelets are not hollow have a network with flannel; `networking` adds kube-proxy and names.
     """
 
     def __init__(
@@ -311,6 +381,7 @@ class Cluster:
         cloud: LoadBalancers | None = None,
         scheduler: bool | None = None,
         hollow: bool = False,
+        networking: Networking | None = None,
     ):
         self.cloud = cloud or SimulatedCloud()
         self.storage = HostPath()
@@ -346,13 +417,16 @@ class Cluster:
             self.scheduler.start()
         if nodes:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
-        self.fabric = Fabric(self.loop)
+        self.networking = networking or Networking(kube_proxy=False, dns=False)
+        self.networks: dict[str, Network] = {}
         self.hollow = hollow
-        self.flannel: dict[str, Flanneld] = {}
         self.kubelets: list[Kubelet | HollowKubelet] = []
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
-        self.loop.run_for(A_MOMENT if self.flannel else 0.0)
+        if nodes and self.networking.dns:
+            for resource, obj in coredns.objects():
+                _ensure(self.client("apiserver", "system:masters"), resource, obj)
+        self.loop.run_for(A_MOMENT if self.networks else 0.0)
 
     def http(self, request: HttpRequest) -> HttpResponse:
         """One HTTP request, without a socket."""
@@ -384,15 +458,10 @@ class Cluster:
         kubelet.start()
         return kubelet
 
-    def _kubelet(self, client: Client, machine: Machine) -> Kubelet:
-        """With its runtime, and flannel, which says where its Pods' network is."""
-        host = self.fabric.join(machine.name, machine.address)
-        runtime = Runtime(self.loop, Images(self.loop, known), self.ids.uid)
-        runtime.disk.mount(self.storage.root, self.storage.disk)
-        flannel = Flanneld(self.client("flannel", "system:masters"), self.loop, host, machine.name)
-        self.flannel[machine.name] = flannel
-        self.loop.call_later(A_MOMENT, flannel.start)  # by then the node may have a subnet
-        return Kubelet(client, self.loop, machine, runtime, Cni(host, lambda: flannel.environment), host)
+    @cached_property
+    def fabric(self) -> Fabric:
+        """The machines and the wires between them."""
+        return Fabric(self.loop)
 
     def host(self, name: str) -> Host:
         """A node's network, plugged into the nodes' LAN when it is first asked for."""
@@ -400,6 +469,37 @@ class Cluster:
             machine = next(kubelet.machine for kubelet in self.kubelets if kubelet.machine.name == name)
             self.fabric.join(name, machine.address)
         return self.fabric.hosts[name]
+
+    def _kubelet(self, client: Client, machine: Machine) -> Kubelet:
+        """With its runtime, and the node's network."""
+        runtime = Runtime(self.loop, Images(self.loop, self._image), self.ids.uid)
+        runtime.disk.mount(self.storage.root, self.storage.disk)
+        network = self.networks[machine.name] = self._network(machine, self.networking)
+        dns = coredns.ADDRESS if self.networking.dns else ""
+        return Kubelet(client, self.loop, machine, runtime, network.cni, network.host, dns)
+
+    def _network(self, machine: Machine, chosen: Networking) -> Network:
+        name, loop = machine.name, self.loop
+        host = self.fabric.join(name, machine.address)
+        flannel = self._account("kube-flannel", "flannel", FLANNELD)
+        parts: dict[str, Callable[[], Flanneld | Proxier]] = {
+            FLANNELD: lambda: Flanneld(flannel, loop, host, name, chosen.flannel)
+        }
+        if chosen.kube_proxy:
+            proxy = self._account("kube-system", KUBE_PROXY, KUBE_PROXY)
+            parts[KUBE_PROXY] = lambda: Proxier(proxy, loop, host, name, chosen.proxy)
+        return Network(loop, host, parts)
+
+    def _account(self, namespace: str, name: str, agent: str) -> Client:
+        return Client(self.handle, _service_account(namespace, name), agent)
+
+    def _image(self, repository: str) -> Image | None:
+        return self._coredns if repository == coredns.REPOSITORY else known(repository)
+
+    @cached_property
+    def _coredns(self) -> Image:
+        client = self._account("kube-system", "coredns", "coredns")
+        return Image(("/coredns",), programs={"coredns": coredns_main(lambda: Records(client, self.loop))})
 
     def stored(self, key: str) -> Object | None:
         """What an observed store holds under a key of its own ("/registry/pods/default/web")."""
@@ -414,8 +514,8 @@ class Cluster:
     def close(self) -> None:
         for kubelet in self.kubelets:
             kubelet.stop()
-        for flannel in self.flannel.values():
-            flannel.stop()
+        for network in self.networks.values():
+            network.close()
         if self.scheduler is not None:
             self.scheduler.stop()
         self.manager.stop()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from gherkube.session import CASE, SUITE, WORLD
+from gherkube.spec import PROFILES
 from gherkube.world import World
 
 
@@ -15,7 +16,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The scenario's world, on a target prepared for it; afterwards nothing of it is left there."""
     driver = request.config.stash[SUITE].driver
     try:
-        made = World(driver, driver.begin(request.node.stash[CASE].id))
+        case = request.node.stash[CASE]
+        made = World(driver, driver.begin(case.id, {*case.scenario.needs, *PROFILES[case.scenario.profile].requires}))
         request.node.stash[WORLD] = made
         try:
             yield made

@@ -11,6 +11,11 @@
     {what:Allotted}    ClusterIP, node port, load balancer's address
     {where:Backends}   Endpoints "web", slices of the Service "web"
     {state:State}      active, ready, unready, terminating, unfinished
+    {origin:Place}     the Pod "client", the node "n1", a client outside, the client outside "second"
+    {target:Target}    port 80 of the Pod "a" (or node, or Service), node port of the Service "web" on the node "n1",
+                       port 80 at "192.0.2.10", load balancer's port 80 of the Service "web"; UDP port 53 of ...
+    {outcome:Outcome}  are answered, are refused, time out, get no answer
+    {table:NetTable}   links, addresses, routes, neighbors, fdb, virtual servers, real servers, rules
 
 Used by the step definitions, the world, and the linter.
 """
@@ -133,6 +138,77 @@ def duration(text: str) -> float:
     return float(number) * _UNITS[unit.removesuffix("s")]
 
 
+class Place(NamedTuple):
+    """Where a connection begins: a "Pod", a "node", or a machine "outside", "" being the first of them."""
+
+    kind: str
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "outside":
+            return f'the client outside "{self.name}"' if self.name else "a client outside"
+        return f'the {self.kind} "{self.name}"' + (f' in namespace "{self.namespace}"' if self.namespace else "")
+
+
+_PLACE = r'the (?:Pod|node) "[^"]*"(?: in namespace "[^"]*")?|a client outside|the client outside "[^"]*"'
+_PLACE_PARTS = re.compile(r'(?:the (Pod|node)|(?:a|the) client (outside))(?: "([^"]*)")?(?: in namespace "([^"]*)")?')
+
+
+@with_pattern(_PLACE)
+def _place(text: str) -> Place:
+    match = _PLACE_PARTS.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return Place(match[1] or match[2], match[3] or "", match[4] or "")
+
+
+class Target(NamedTuple):
+    """Where a connection goes. `kind` is Pod, node, Service, at (an address or a name), "node port" (of the Service, on
+    the node `on`), or "load balancer" (of the Service); a port of "" is the only one there is."""
+
+    kind: str
+    name: str
+    port: str  # a number, or what a step called so, in quotes
+    protocol: str = "TCP"
+    namespace: str = ""
+    on: str = ""
+
+    def __str__(self) -> str:
+        where = f'at "{self.name}"' if self.kind == "at" else f'of the {self.kind} "{self.name}"'
+        return f"{self.protocol} port {self.port} {where}{f' on {self.on}' if self.on else ''}"
+
+
+_IN = r'(?: in namespace "([^"]*)")?'
+_TARGETS = (
+    (re.compile(rf'(UDP )?port (\d+|"[^"]*") of the (Pod|node|Service) "([^"]*)"{_IN}'), ""),
+    (re.compile(rf'(UDP )?load balancer\'s port (\d+) of the ()Service "([^"]*)"{_IN}'), "load balancer"),
+    (re.compile(r'(UDP )?port (\d+) at ()"([^"]*)"()'), "at"),
+    (re.compile(rf'(UDP )?node port()() of the Service "([^"]*)"{_IN} on the node "([^"]*)"'), "node port"),
+)
+
+
+@with_pattern("|".join(re.sub(r"\((?!\?)", "(?:", pattern.pattern) for pattern, _ in _TARGETS))
+def _target(text: str) -> Target:
+    for pattern, kind in _TARGETS:
+        if match := pattern.fullmatch(text):
+            protocol, port, named, name, namespace, *on = match.groups()
+            on_node = on[0] if on else ""
+            return Target(kind or named, name, port or "", "UDP" if protocol else "TCP", namespace or "", on_node)
+    raise ValueError(text)
+
+
+@with_pattern("are answered|are refused|time out|get no answer")
+def _outcome(text: str) -> str:
+    """As drivers tell it: answered, refused, timed out; "" is any but answered."""
+    return {"time out": "timed out", "get no answer": ""}.get(text, text.removeprefix("are "))
+
+
+@with_pattern("links|addresses|routes|neighbors|fdb|virtual servers|real servers|rules")
+def _net_table(text: str) -> str:
+    return text
+
+
 TYPES: dict[str, Callable[[str], Any]] = {
     "Object": _object,
     "Collection": _collection,
@@ -146,4 +222,8 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "Allotted": _allotted,
     "Backends": _backends,
     "State": _state,
+    "Place": _place,
+    "Target": _target,
+    "Outcome": _outcome,
+    "NetTable": _net_table,
 }

@@ -15,7 +15,7 @@ from pytest_bdd.exceptions import StepDefinitionNotFoundError
 
 from gherkube import paths
 from gherkube.drivers import open_target
-from gherkube.drivers.base import Driver
+from gherkube.drivers.base import Driver, NotOffered
 from gherkube.outcome import Outcome
 from gherkube.spec import LEVELS, PROFILES, BrokenFeature, Case, Clause, load_clauses
 
@@ -134,7 +134,7 @@ def classify(error: BaseException) -> Outcome:
     """What an exception that ended a phase of a scenario means."""
     if isinstance(error, StepDefinitionNotFoundError):
         return Outcome.UNDEFINED
-    if isinstance(error, UnsupportedHere):
+    if isinstance(error, UnsupportedHere | NotOffered):
         return Outcome.UNSUPPORTED
     if isinstance(error, pytest.skip.Exception):
         return Outcome.SKIPPED

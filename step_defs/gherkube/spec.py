@@ -59,10 +59,10 @@ PROFILES = {
     "discovery": _profile("Services and their endpoints", "pods.run"),
     "scheduling": _profile("The scheduler"),
     "kubelet": _profile("The kubelet", "pods.real"),
-    "pod-network": _profile("The Pod network", "net.connect"),
-    "flannel": _profile("flannel", "net.connect", "net.state"),
-    "service-network": _profile("The Service network", "net.connect"),
-    "ipvs": _profile("kube-proxy in IPVS mode", "net.connect", "net.state"),
+    "pod-network": _profile("The Pod network", "pods.real", "net.connect"),
+    "flannel": _profile("flannel", "pods.real", "net.connect", "net.state"),
+    "service-network": _profile("The Service network", "pods.real", "net.connect"),
+    "ipvs": _profile("kube-proxy in IPVS mode", "pods.real", "net.connect", "net.state"),
 }
 
 

@@ -17,8 +17,10 @@ from gherkube import kinds, paths
 from gherkube.drivers.base import (
     ADMIN,
     JSON,
+    NOWHERE,
     Answer,
     Api,
+    Connection,
     Crossing,
     Driver,
     Journey,
@@ -77,6 +79,9 @@ class World:
         self.telling: set[int] = set()  # steps whose reading is what the scenario is about, where it is recorded
         self._journeys: list[Object] | None = None  # where it is recorded
         self._step = 0
+        self.connections: list[Connection] = []  # of the When step
+        self.asked = ""  # the address that they went to
+        self.journey = NOWHERE
         self._made: dict[str, None] = {}  # paths of what was created, in order
 
     # Names and objects

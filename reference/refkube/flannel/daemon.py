@@ -30,6 +30,7 @@ PREFIX = "flannel.alpha.coreos.com/"
 BACKENDS = ("vxlan", "udp", "host-gw")
 RETRY = 1.0  # seconds until a node without a podCIDR, or a refused write, is looked at again
 CHECK_PERIOD = 10.0  # of a backend's own routes
+CHAINS = "FLANNEL-"
 _MARK = "0x4000/0x4000"  # kube-proxy's, which masquerades what carries it
 
 
@@ -56,6 +57,7 @@ class Flanneld:
         self._lease: Lease | None = None
         self._backend: Backend | None = None
         self._peers: dict[str, Lease] = {}  # by node
+        self._shown: list[str] = []  # how the kernel shows the rules that were written
         self._running = False
         self._waiting: list[Callable[[], object]] = []
         self._timers: dict[str, Timer] = {}
@@ -116,7 +118,7 @@ class Flanneld:
             call()
         for node in list(self._nodes.items.values()):
             self._node_changed(node)
-        self._check()
+        self._again("check", CHECK_PERIOD, self._check)
 
     def _acquire(self) -> None:
         node = self._nodes.get(self._node)
@@ -179,6 +181,8 @@ class Flanneld:
 
     def _node_changed(self, node: Object) -> None:
         if self._lease is None or self._backend is None:
+            if name_of(node) == self._node and self._nodes.has_synced:
+                self._begin()  # perhaps it has a podCIDR now
             return
         name, lease = name_of(node), _lease_of(node)
         known = self._peers.get(name)
@@ -221,22 +225,25 @@ class Flanneld:
     # Masquerading
 
     def _ensure_rules(self, lease: Lease) -> None:
+        """Nothing is parsed as long as the kernel shows what it showed after they were written."""
+        if self._shown and self._rules_shown() == self._shown:
+            return
         wanted = rules(self._options.network, lease.subnet, self._options.ip_masq)
-        jumps = [rule for rule in wanted if rule[1] in ("FORWARD", "POSTROUTING")]
-        saved = {table: self._net.iptables_save(table) for table in ("nat", "filter")}
-        chains = {(table, chain) for table, chain, _ in wanted} - {(table, chain) for table, chain, _ in jumps}
-        ours = {(table, chain): [rule for rule in wanted if rule[:2] == (table, chain)] for table, chain in chains}
-        for (table, chain), rows in ours.items():
-            if saved[table].count(f"\n-A {chain} ") != len(rows) or not all(self._holds(row) for row in rows):
-                lines = [f"*{table}", f":{chain} - [0:0]", *(f"-A {chain} {text}" for _, _, text in rows), "COMMIT", ""]
-                self._net.iptables_restore("\n".join(lines))
-        for row in jumps:
-            if not self._holds(row):
-                self._net.iptables(f"-t {row[0]} -A {row[1]} {row[2]}")
+        own = [rule for rule in wanted if rule[1].startswith(CHAINS)]
+        for table in dict.fromkeys(table for table, _, _ in own):
+            lines = [(chain, text) for of, chain, text in own if of == table]
+            declared = dict.fromkeys(f":{chain} - [0:0]" for chain, _ in lines)
+            written = [f"*{table}", *declared, *(f"-A {chain} {text}" for chain, text in lines), "COMMIT", ""]
+            self._net.iptables_restore("\n".join(written))
+        for table, chain, text in wanted:
+            if not chain.startswith(CHAINS) and not self._net.iptables(f"-t {table} -C {chain} {text}"):
+                self._net.iptables(f"-t {table} -A {chain} {text}")
+        self._shown = self._rules_shown()
 
-    def _holds(self, rule: tuple[str, str, str]) -> bool:
-        table, chain, text = rule
-        return self._net.iptables(f"-t {table} -C {chain} {text}")
+    def _rules_shown(self) -> list[str]:
+        """Its own rules, and those that lead there."""
+        saved = [line for table in ("nat", "filter") for line in self._net.iptables_save(table).splitlines()]
+        return [line for line in saved if CHAINS in line and line.startswith("-A")]
 
 
 def rules(network: str, subnet: str, ip_masq: bool) -> list[tuple[str, str, str]]:

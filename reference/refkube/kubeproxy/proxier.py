@@ -115,6 +115,7 @@ class Proxier:
         self._node_addresses: list[str] = []
         self._local_addresses: frozenset[str] = frozenset()
         self._rules = ""  # the text restored last
+        self._shown: list[str] = []  # how the kernel has shown it then
         self._first = self._full = True
         self._scheduled = False
         self._last = -self._options.sync_period
@@ -489,7 +490,7 @@ class Proxier:
         options = self._options
         filled = {name for name, entries in self._filled.items() if entries}
         text = rules.restored(filled, options.cluster_cidr, options.masquerade_all, self._denied)
-        if text == self._rules and not full:
+        if text == self._rules and (not full or self._rules_shown() == self._shown):
             return
         self._net.iptables_restore(text)
         self._rules = text
@@ -497,6 +498,12 @@ class Proxier:
             for number in range(len(rules.JUMPS)):
                 if not self._net.iptables(rules.jump(number, "-C")):
                     self._net.iptables(rules.jump(number, "-I"))
+        self._shown = self._rules_shown()
+
+    def _rules_shown(self) -> list[str]:
+        """Its own rules, and those that lead there, as the kernel shows them."""
+        saved = [line for table in rules.CHAINS for line in self._net.iptables_save(table).splitlines()]
+        return [line for line in saved if "KUBE-" in line and line.startswith("-A")]
 
     def _offer_health(self, service: str, port: int, local: int) -> None:
         try:

@@ -139,6 +139,13 @@ class Ipvs:
             packet.flow, packet.state, packet.untracked = None, "", True
         return True
 
+    def virtual_of(self, packet: Packet) -> tuple[int, int, int] | None:
+        """The virtual server that a request was sent on from (xt_ipvs)."""
+        connection = self._out.get((packet.protocol, packet.dst, packet.dport, packet.src, packet.sport))
+        if not packet.virtual or connection is None:
+            return None
+        return packet.protocol, connection.forward[3], connection.forward[4]
+
     def response(self, packet: Packet) -> bool:
         """Let an answer come from the virtual server."""
         if packet.virtual:
@@ -254,7 +261,7 @@ class Ipvs:
             if connection.gone or when != connection.queued:
                 continue
             if connection.controlled:
-                connection.expires = max(connection.expires, when + 60)
+                connection.expires = max(connection.expires, now + 60)
             if connection.expires > now:
                 self._queue(connection)
             else:

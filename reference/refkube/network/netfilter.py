@@ -33,7 +33,7 @@ LONG = {
     "--destination-port": "--dport", "--source-port": "--sport", "--destination-ports": "--dports",
     "--source-ports": "--sports",
 }  # fmt: skip
-FLAGS = ("--random-fully", "--random", "--persistent", "--notrack", "--syn")
+FLAGS = ("--random-fully", "--random", "--persistent", "--notrack", "--physdev-is-in", "--syn")
 
 
 class Drop(NamedTuple):
@@ -289,6 +289,11 @@ class Netfilter:
     def source_at(self, device: str, towards: int) -> int:
         return self._source_at(device, towards)
 
+    virtual_of: Callable[[Packet], tuple[int, int, int] | None] = staticmethod(lambda packet: None)
+    """The virtual server (protocol, address, port) that a packet was sent on from; the stack says it, and the next."""
+
+    is_bridge: Callable[[str], bool] = staticmethod(lambda device: False)
+
 
 class Parser:
     """One rule's words, as iptables takes them."""
@@ -423,6 +428,20 @@ class Parser:
             return lambda p, i, o: type_of(p.dst) == value, value
         return lambda p, i, o: type_of(p.src) == value, value
 
+    def _virtual(self, word: str, value: str) -> tuple[Match, str]:
+        netfilter, at = self._netfilter, ("--vproto", "--vaddr", "--vport").index(word)
+        wanted = number(value) if word == "--vaddr" else NUMBERS.get(value.lower()) or int(value)
+
+        def match(packet: Packet, entered: str, leaves: str) -> bool:
+            server = netfilter.virtual_of(packet)
+            return server is not None and server[at] == wanted
+
+        return match, str(wanted) if word == "--vproto" else value
+
+    def _physical(self, word: str, value: str) -> tuple[Match, str]:
+        netfilter = self._netfilter
+        return lambda p, i, o: netfilter.is_bridge(i), ""
+
     def _icmp(self, word: str, value: str) -> tuple[Match, str]:
         names = {"echo-reply": 0, "destination-unreachable": 3, "echo-request": 8, "time-exceeded": 11}
         kind = names[value] if value in names else int(value)
@@ -484,7 +503,8 @@ MATCHES = {
     "--sports": ("multiport", "_ports"), "--ports": ("multiport", "_ports"), "--match-set": ("set", "_set"),
     "--mark": ("mark", "_mark"), "--comment": ("comment", "_comment"), "--ctstate": ("conntrack", "_state"),
     "--dst-type": ("addrtype", "_type"), "--src-type": ("addrtype", "_type"), "--icmp-type": ("icmp", "_icmp"),
-    "--syn": ("tcp", "_syn"),
+    "--syn": ("tcp", "_syn"), "--vproto": ("ipvs", "_virtual"), "--vaddr": ("ipvs", "_virtual"),
+    "--vport": ("ipvs", "_virtual"), "--physdev-is-in": ("physdev", "_physical"),
 }  # fmt: skip
 
 

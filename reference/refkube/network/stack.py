@@ -71,6 +71,7 @@ class Stack:
         self.conntrack = Conntrack(wire.now, wire.loop.random.randrange)
         self.netfilter = Netfilter(self.conntrack, self.ipsets, self.type_of, self.source_at)
         self.ipvs = Ipvs(wire.now, self.conntrack, lambda name: self.sysctls[f"net.ipv4.vs.{name}"] != "0")
+        self.netfilter.virtual_of, self.netfilter.is_bridge = self.ipvs.virtual_of, self._is_bridge
         self.sockets = Sockets(self)
         self._pmtu: dict[int, tuple[int, float]] = {}
         self._fragments: dict[tuple[int, int, int, int], list[Packet]] = {}
@@ -408,8 +409,9 @@ class Stack:
             return None
         del self._fragments[key]
         whole = piece.copy()
-        whole.fragment, whole.payload = (0, False), body
-        made = decode(encode(whole))
+        whole.fragment, whole.payload = None, body
+        head = encode(whole)
+        made = decode(head)
         made.label, made.mark, made.bridged = piece.label, piece.mark, piece.bridged
         return made
 
@@ -478,6 +480,10 @@ class Stack:
 
     def bridge_calls_iptables(self) -> bool:
         return self.sysctls["net.bridge.bridge-nf-call-iptables"] != "0" and (self.netfilter.used or bool(self.ipvs))
+
+    def _is_bridge(self, device: str) -> bool:
+        """Whether packets that come by the device have come by a bridge's port."""
+        return device in self.devices and self.devices[device].kind == "bridge" and self.bridge_calls_iptables()
 
     def bridge_prerouting(self, packet: Packet, bridge: Bridge) -> bool:
         return packet.fragment is not None or self._prerouting(bridge, packet)

@@ -11,12 +11,15 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import httpx2
+import pytest
+
+from gherkube.phrases import Place
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -27,6 +30,10 @@ JSON = "application/json"
 
 class TargetError(Exception):
     """The target cannot be used; the text is one line for the user."""
+
+
+class NotOffered(pytest.skip.Exception):  # type: ignore[name-defined]
+    """The target cannot be had with this parameter; the text says what it has."""
 
 
 class Unreachable(Exception):
@@ -98,15 +105,6 @@ class Recorded:
     code: int = 0
 
 
-class Place(NamedTuple):
-    """Where a connection begins, or whose tables are read: a "Pod" (by its real names), a "node", or a machine
-    "outside" of the cluster; `name` "" is the first of them."""
-
-    kind: str
-    name: str = ""
-    namespace: str = ""
-
-
 @dataclass(frozen=True)
 class Connection:
     """What came of one connection: "answered", "refused", "timed out", "unreachable", or "unresolved" where a name has
@@ -157,6 +155,9 @@ class Said:
     name: str
     code: int
     note: str = ""
+
+
+NOWHERE = Journey(Connection("not made"), (), ())
 
 
 class Watching(Protocol):
@@ -306,8 +307,8 @@ class Driver(ABC):
         self.exchanges: deque[str] = deque(maxlen=60)
 
     @abstractmethod
-    def begin(self, scenario: str) -> Names:
-        """Prepare for one scenario: a namespace of its own, names of its own."""
+    def begin(self, scenario: str, needs: Collection[str] = ()) -> Names:
+        """Prepare for one scenario, which needs these capabilities: a namespace and names of its own."""
 
     @abstractmethod
     def end(self) -> None:
@@ -377,8 +378,22 @@ class Driver(ABC):
         """
         raise NotImplementedError("net.connect")
 
+    def choose(self, parameter: str, value: str) -> None:
+        """Let the scenario, which has done nothing yet, have a cluster with this parameter: "flannel-backend",
+        "kube-proxy-scheduler". Raises NotOffered where the target has another, and cannot be had so."""
+        if (known := self.parameters.get(parameter)) != value:
+            raise NotOffered(f"{parameter} is {known or 'not told'}, not {value}")
+
+    def outside_address(self, place: Place) -> str:
+        """The address of a machine outside of the cluster; where the target has net.connect."""
+        raise NotImplementedError("net.connect")
+
     def held(self) -> list[Connection]:
         """What comes of one more request over each connection that is held: "answered", or how it broke."""
+        raise NotImplementedError("net.connect")
+
+    def release(self) -> None:
+        """Close the connections that are held."""
         raise NotImplementedError("net.connect")
 
     def fetch(self, origin: Place, address: str, port: int, path: str) -> tuple[int, str]:
@@ -386,17 +401,22 @@ class Driver(ABC):
         raise NotImplementedError("net.connect")
 
     def resolve(self, origin: Place, name: str, type: str = "A") -> tuple[str, list[str]]:
-        """What a Pod's resolver makes of a name, which is taken as it is: ("NOERROR", answers as text), or NXDOMAIN
-        and so on; an SRV record is "priority weight port target". Where the target has dns."""
+        """What a program in a Pod finds by its resolver, search list and all: ("NOERROR", values as DNS writes them),
+        NXDOMAIN, SERVFAIL, or "timed out"; an SRV record is "priority weight port target". Where the target has dns."""
         raise NotImplementedError("dns")
 
     def journey(self, origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
         """One connection, followed; where the target has net.capture."""
         raise NotImplementedError("net.capture")
 
-    def tables(self, place: Place) -> Mapping[str, list[Object]]:
-        """A network as data, where the target has net.state: links, addresses, routes, neighbors, fdb, virtual servers
-        (with their servers), the keys of their rows as `ip -j`, `bridge -j` and `ipvsadm` name them."""
+    def tables(self, place: Place) -> Mapping[str, list[dict[str, str]]]:
+        """A network as data, where the target has net.state, every value as text:
+        links: device, kind, mtu, state (up, down), master, peer, and of a vxlan id, port, local, learning;
+        addresses: device, address, prefix; routes: destination, device, gateway, onlink (yes, no);
+        neighbors: address, device, mac; fdb: mac, device, remote;
+        virtual servers: protocol, address, port, scheduler, timeout (of session affinity, 0 without);
+        real servers: those three, and server, server port, weight, mode ("masq");
+        rules: of iptables: table, chain, target, rule."""
         raise NotImplementedError("net.state")
 
     def remove_rule(self, node: str, table: str, row: Mapping[str, str]) -> None:

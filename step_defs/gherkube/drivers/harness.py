@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import httpx2
@@ -113,13 +113,13 @@ class HarnessDriver(LiveDriver):
 
     # Scenarios
 
-    def begin(self, scenario: str) -> Names:
+    def begin(self, scenario: str, needs: Collection[str] = ()) -> Names:
         self._marks = []
         told = self._harness.ask("reset", scenario=scenario)
         if "kubernetes" in told:
             self.reconnect(_config(self.target, told["kubernetes"]))
         if not self._renews:
-            return super().begin(scenario)
+            return super().begin(scenario, needs)
         self.exchanges.clear()
         return self.move_in(HOME, scenario, marker="")
 

@@ -13,7 +13,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +74,7 @@ class LiveDriver(Driver):
 
     # Scenarios
 
-    def begin(self, scenario: str) -> Names:
+    def begin(self, scenario: str, needs: Collection[str] = ()) -> Names:
         self.exchanges.clear()
         self._scenarios += 1
         marker = f"{self._run}{self._worker}-{self._scenarios}"

@@ -6,7 +6,7 @@ cluster's loop; whoever iterates it moves the loop on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import httpx2
@@ -14,11 +14,25 @@ from lightkube.config import models
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 from refkube.apimachinery.rest import HttpRequest, Request
-from refkube.cluster import Cluster, open_store
+from refkube.cluster import BACKENDS, SCHEDULERS, Cluster, Networking, networking, open_store
 from refkube.kubelet.kubelet import Kubelet
 
-from gherkube.drivers.base import ADMIN, Api, Driver, Names, Object, Recorded, Said, Watching
+from gherkube.drivers.base import (
+    ADMIN,
+    Api,
+    Connection,
+    Driver,
+    Journey,
+    Names,
+    NotOffered,
+    Object,
+    Recorded,
+    Said,
+    Watching,
+)
 from gherkube.drivers.conversation import told_in_short
+from gherkube.drivers.datapath import DataPath
+from gherkube.phrases import Place
 from gherkube.values import Misused
 
 T = TypeVar("T")
@@ -28,6 +42,8 @@ _STREAM = "gherkube.stream"
 RECORDED = 10_000  # requests that are remembered
 PATIENT_CALLS = 500_000  # in one instant: a scenario's cluster that wants more is in a circle
 _MARK = "the scenario"  # who is told of in the trace where a step begins
+LOOK_AGAIN = 1.0  # virtual seconds after a connection until it is tried again
+PARAMETERS = {"flannel-backend": BACKENDS, "kube-proxy-scheduler": SCHEDULERS}
 PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
 
 
@@ -35,7 +51,10 @@ class ReferenceDriver(Driver):
     name = "reference"
     target = "reference"
     declared = capabilities = frozenset(
-        {"time.skip", "audit.read", "store.read", "pods.run", "nodes.fault", "storage.provision", "lb.provision"}
+        {
+            *("time.skip", "audit.read", "store.read", "nodes.fault", "storage.provision", "lb.provision"),
+            *("pods.run", "pods.real", "net.connect", "net.capture", "net.state", "net.fault", "dns"),
+        }
     )
 
     parameters = {"pod-range": "10.244.0.0/16"}
@@ -44,6 +63,10 @@ class ReferenceDriver(Driver):
         super().__init__()
         self._nodes, self._seed = nodes, seed
         self._cluster: Cluster | None = None
+        self._datapath: DataPath | None = None
+        self._needs: frozenset[str] = frozenset()
+        self._chosen: dict[str, str] = {}
+        self._look = 0.0  # nobody need look again before that
         self._began = 0.0
         # lightkube needs a user; the token is each cluster's own, and goes with each request.
         server = models.Cluster(server="http://reference")
@@ -59,13 +82,38 @@ class ReferenceDriver(Driver):
 
     def make(self) -> Cluster:
         """A fresh cluster."""
-        cluster = Cluster(nodes=self._nodes, seed=self._seed, store=open_store("observed"))
+        cluster = Cluster(
+            nodes=self._nodes, seed=self._seed, store=open_store("observed"), networking=self._networking()
+        )
         cluster.loop.trace.start(RECORDED)
         cluster.loop.patience = PATIENT_CALLS
         return cluster
 
-    def begin(self, scenario: str) -> Names:
-        self._cluster = None
+    def _networking(self) -> Networking:
+        """Most scenarios look at the API and at Pods: nothing of theirs would travel by a Service."""
+        dns = "dns" in self._needs
+        proxied = dns or any(need.startswith("net.") for need in self._needs)
+        backend, scheduler = (self._chosen.get(name, values[0]) for name, values in PARAMETERS.items())
+        return networking(backend, scheduler, kube_proxy=proxied, dns=dns)
+
+    @property
+    def _path(self) -> DataPath:
+        if self._datapath is None:
+            self._datapath = DataPath(self.cluster)
+        return self._datapath
+
+    def begin(self, scenario: str, needs: Collection[str] = ()) -> Names:
+        self._needs, self._chosen = frozenset(needs), {}
+        return self._begin()
+
+    def choose(self, parameter: str, value: str) -> None:
+        if parameter not in PARAMETERS or value not in PARAMETERS[parameter]:
+            raise NotOffered(f"the reference knows no {parameter} {value}")
+        self._chosen[parameter] = value
+        self._begin()
+
+    def _begin(self) -> Names:
+        self.end()
         self.exchanges.clear()
         answer = self.api().call("POST", "/api/v1/namespaces", body={"metadata": {"name": HOME}})
         self._began = self.cluster.loop.now()
@@ -74,7 +122,8 @@ class ReferenceDriver(Driver):
         return Names(home=HOME)
 
     def end(self) -> None:
-        self._cluster = None
+        self._cluster = self._datapath = None
+        self._look = 0.0
 
     def api(self, token: str | None = ADMIN) -> Api:
         if token == ADMIN:
@@ -85,8 +134,12 @@ class ReferenceDriver(Driver):
         found: list[T] = []
         failure: AssertionError | None = None
 
+        deadline = self.cluster.loop.now() + within
+
         def holds() -> bool:
             nonlocal failure
+            if self.cluster.loop.now() < min(self._look, deadline):
+                return False
             try:
                 found.append(check())
             except AssertionError as error:
@@ -99,8 +152,11 @@ class ReferenceDriver(Driver):
         return found[-1]
 
     def always(self, check: Callable[[], object], during: float) -> None:
+        deadline = self.cluster.loop.now() + during
+
         def holds_on() -> bool:
-            check()
+            if self.cluster.loop.now() >= min(self._look, deadline):
+                check()
             return False
 
         self.cluster.loop.run_until(holds_on, during)
@@ -149,6 +205,59 @@ class ReferenceDriver(Driver):
             if kubelet.machine.name == node and isinstance(kubelet, Kubelet):
                 return kubelet
         raise Misused(f'there is no node "{node}" with a kubelet')
+
+    def connect(
+        self,
+        origin: Place,
+        address: str,
+        port: int,
+        protocol: str = "TCP",
+        times: int = 1,
+        hold: bool = False,
+        size: int = 0,
+    ) -> list[Connection]:
+        made = self._path.connect(origin, address, port, protocol, times, hold, size)
+        self._look_later()
+        return made
+
+    def outside_address(self, place: Place) -> str:
+        return self._path.outside_address(place)
+
+    def held(self) -> list[Connection]:
+        return self._path.held()
+
+    def release(self) -> None:
+        self._path.release()
+
+    def fetch(self, origin: Place, address: str, port: int, path: str) -> tuple[int, str]:
+        answer = self._path.fetch(origin, address, port, path)
+        self._look_later()
+        return answer
+
+    def resolve(self, origin: Place, name: str, type: str = "A") -> tuple[str, list[str]]:
+        found = self._path.resolve(origin, name, type)
+        self._look_later()
+        return found
+
+    def _look_later(self) -> None:
+        """Whoever connects again and again is not to do so at every timer's beat."""
+        self._look = self.cluster.loop.now() + LOOK_AGAIN
+        self.cluster.loop.call_at(self._look, int)
+
+    def journey(self, origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
+        return self._path.journey(origin, address, port, protocol)
+
+    def tables(self, place: Place) -> Mapping[str, list[dict[str, str]]]:
+        return self._path.tables(place)
+
+    def remove_rule(self, node: str, table: str, row: Mapping[str, str]) -> None:
+        self._path.remove(node, table, row)
+
+    def stop_component(self, node: str, component: str) -> None:
+        self.cluster.networks[node].stop(component)
+
+    def start_component(self, node: str, component: str) -> None:
+        self.cluster.networks[node].start(component)
 
     def implementation(self) -> dict[str, str]:
         told = {"organization": "gherkube", "project": "refkube", "language": "Python"}

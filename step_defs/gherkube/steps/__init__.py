@@ -24,7 +24,7 @@ from gherkube.phrases import TYPES
 
 DOMAINS = (
     *("common", "api", "errors", "patching", "watching", "discovery", "identity", "records"),
-    *("pods", "workloads", "services", "nodes", "volumes", "scheduling"),
+    *("pods", "workloads", "services", "nodes", "volumes", "scheduling", "network"),
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,6 +42,10 @@ _SHOWN = {
     "Allotted": "<address or port>",
     "Backends": "<endpoints>",
     "State": "<state>",
+    "NetTable": "<table>",
+    "Outcome": "<outcome>",
+    "Target": "<target>",
+    "Place": "<place>",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.steps import given, then, when
-from gherkube.values import from_yaml, get, merge, mismatch, rows, show
+from gherkube.values import ABSENT, from_yaml, get, merge, mismatch, rows, show
 from gherkube.world import SOON, Misused, World, objects_of_table, require, set_fields
 
 Table = list[list[str]]
@@ -89,6 +89,20 @@ def remember_uid(world: World, ref: ObjectRef, called: str) -> None:
     Given the uid of the ConfigMap "settings" is called "first"
     """
     world.versions[called] = world.read_raw(ref)["metadata"]["uid"]
+
+
+@given('"{path:Text}" of the {ref:Object} is called "{called:Text}"')
+def remember_field(world: World, path: str, ref: ObjectRef, called: str) -> None:
+    """
+    Given "spec.podCIDR" of the Node "old" is called "its subnet"
+    """
+
+    def check() -> str:
+        found = get(world.read_raw(ref), path)
+        require(found is not ABSENT, f"{ref} has no {path}")
+        return str(found)
+
+    world.versions[called] = world.driver.eventually(check, PATIENCE)
 
 
 @given('the version of all {all:Collection} is called "{called:Text}"')

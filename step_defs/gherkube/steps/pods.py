@@ -14,16 +14,17 @@ GATE, HOLD = "gherkube.dev/open", "gherkube.dev/hold"
 RUNNING_WITHIN = 60.0  # seconds
 
 _POD = "Pod"
-_OWN = ("gate", "stops")  # columns that say how a Pod behaves, not what its fields are
+_OWN = ("gate", "stops", "serves")  # columns that say how a Pod behaves, not what its fields are
 
 
 @given("these running Pods:")
+@when("these Pods come to run:")
 def there_are_running(world: World, datatable: Table) -> None:
     """
     Given these running Pods:
       | name | labels  | gate   | stops  |                  (without a gate it is ready, and it stops at once)
       | a    | app=web | open   |        |
-      | b    | app=web | closed | slowly |
+      | b    | app=web | closed | slowly |                  (with `serves`, a port, it says there who it is)
     """
     header, *body = datatable
     behaviour = [dict(zip(header, row, strict=True)) for row in body]
@@ -34,8 +35,12 @@ def there_are_running(world: World, datatable: Table) -> None:
         if gate not in ("", "open", "closed") or stops not in ("", "slowly"):
             raise Misused(f"a gate is open or closed, and a Pod stops slowly; not {gate!r} and {stops!r}")
         obj = put(obj, "spec.readinessGates", [{"conditionType": GATE}]) if gate else obj
+        if told.get("serves"):
+            obj = _serving(obj, int(told["serves"]), bool(stops))
+        elif stops:
+            obj = _slow(obj)
         ref = ObjectRef(_POD, name, namespace)
-        world.create(ref, world.outgoing(_slow(obj) if stops else obj))
+        world.create(ref, world.outgoing(obj))
         gates[ref] = gate
     for namespace in {ref.namespace for ref in gates}:
         _await_running(world, namespace, {ref.name for ref in gates if ref.namespace == namespace})
@@ -63,6 +68,7 @@ def has_gone(world: World, ref: ObjectRef) -> None:
     world.driver.eventually(lambda: require(not world.exists(ref), f"there is a {ref}"), RUNNING_WITHIN)
 
 
+@given("the readiness gate of the {ref:Object} has opened")
 @when("the readiness gate of the {ref:Object} opens")
 def gate_opens(world: World, ref: ObjectRef) -> None:
     """
@@ -77,6 +83,17 @@ def gate_closes(world: World, ref: ObjectRef) -> None:
     When the readiness gate of the Pod "a" closes
     """
     _turn(world, ref, False)
+
+
+def _serving(pod: Any, port: int, slowly: bool) -> Any:
+    """Says its name and whom it sees, by streams and by datagrams, at one port; `slowly` on for a minute after it has
+    been told to end."""
+    args = ["netexec", f"--http-port={port}", f"--udp-port={port}"]
+    if slowly:
+        args.append("--delay-shutdown=60")
+        pod = put(pod, "spec.terminationGracePeriodSeconds", 60)
+    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.56", "args": args}
+    return put(pod, "spec.containers[0]", {**get(pod, "spec.containers[0]"), **container})
 
 
 def _slow(pod: Any) -> Any:

@@ -33,7 +33,7 @@ class Vxlan:
             },
         )
         there = net.link(DEVICE)
-        if there is not None and (there.kind != "vxlan" or dict(there.details) != dict(wanted.details)):
+        if there is not None and (there.kind != "vxlan" or not wanted.details.items() <= dict(there.details).items()):
             net.delete_link(DEVICE)
             there = None
         if there is None:

@@ -1,0 +1,425 @@
+"""The data path of the reference: connections from its Pods, nodes and machines outside; tables; journeys.
+
+Called by the reference driver. It uses `hostnet` alone, so what it does a real kernel could be asked, too. Whoever
+connects runs the loop until the connection has come to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+from itertools import count
+from urllib.parse import urlencode
+
+from refkube.cluster import Cluster
+from refkube.hostnet import Address, Link, Namespace, Route, Stream
+from refkube.hostnet.http import Answer, Reader, get, request
+from refkube.hostnet.resolver import Config, Found, config_of, search
+
+from gherkube.drivers.base import Connection, Crossing, Journey, Object
+from gherkube.drivers.packets import Seen, seen
+from gherkube.phrases import Place
+from gherkube.values import Misused
+
+Table = list[dict[str, str]]
+
+CONNECT, ANSWER = 4.0, 5.0  # seconds after which nobody will come any more
+OUTSIDE = "192.168.100.{}"
+FIRST_OUTSIDE = 201  # the machines outside that scenarios name, from here on
+
+
+class DataPath:
+    def __init__(self, cluster: Cluster):
+        self._cluster = cluster
+        self._loop = cluster.loop
+        self._held: list[_Exchange] = []
+        self._names: dict[str, str] = {}  # machines outside, and their addresses
+
+    # Places
+
+    def namespace(self, place: Place) -> Namespace:
+        if place.kind == "node":
+            return self._node(place.name)
+        if place.kind == "outside":
+            self.outside_address(place)
+            name = f"outside-{place.name}" if place.name else "outside"
+            return self._cluster.fabric.hosts[name].namespace
+        for name, namespace, net, _ in self._pods():
+            if (name, namespace) == (place.name, place.namespace):
+                return net
+        raise AssertionError(f"{place} has no place in the network")
+
+    def outside_address(self, place: Place) -> str:
+        fabric = self._cluster.fabric
+        if place.name and place.name not in self._names:
+            address = self._names[place.name] = OUTSIDE.format(FIRST_OUTSIDE + len(self._names))
+            fabric.join(f"outside-{place.name}", address)
+        if place.name:
+            return self._names[place.name]
+        return fabric.outside.namespace.addresses("eth0")[0].cidr.partition("/")[0]
+
+    def _node(self, name: str) -> Namespace:
+        if name not in self._cluster.networks:
+            raise Misused(f'there is no node "{name}" with a network')
+        return self._cluster.networks[name].host.namespace
+
+    def _pods(self) -> Iterator[tuple[str, str, Namespace, str]]:
+        """Name, namespace, network namespace and resolv.conf of every Pod that has a network."""
+        for kubelet in self._cluster.kubelets:
+            runtime = getattr(kubelet, "runtime", None)
+            for sandbox in list(runtime.sandboxes.values()) if runtime is not None else ():
+                if sandbox.net is not None:
+                    named = {path: file for path, file, _ in sandbox.files}
+                    text = named["/etc/resolv.conf"].data.decode() if "/etc/resolv.conf" in named else ""
+                    yield sandbox.name, sandbox.namespace, sandbox.net, text
+
+    # Connections
+
+    def connect(
+        self, origin: Place, address: str, port: int, protocol: str, times: int, hold: bool, size: int
+    ) -> list[Connection]:
+        net = self.namespace(origin)
+        made = []
+        for _ in range(times):
+            at = self._address(origin, address)
+            if at is None:
+                made.append(Connection("unresolved"))
+                continue
+            if origin.kind == "outside":
+                self._lead_there(net, at)
+            exchange = _Datagrams(net, at, port) if protocol == "UDP" else _Exchange(net, at, port, size)
+            self._loop.run_until(lambda e=exchange: e.done, CONNECT + ANSWER)  # type: ignore[misc]
+            made.append(exchange.result)
+            if hold and isinstance(exchange, _Exchange):
+                self._held.append(exchange)
+            else:
+                exchange.close()
+        return made
+
+    def held(self) -> list[Connection]:
+        for exchange in self._held:
+            exchange.again()
+        self._loop.run_until(lambda: all(exchange.done for exchange in self._held), ANSWER)
+        return [exchange.result for exchange in self._held]
+
+    def release(self) -> None:
+        for exchange in self._held:
+            exchange.close()
+        self._held.clear()
+        self._loop.run_for(1.0)
+
+    def fetch(self, origin: Place, address: str, port: int, path: str) -> tuple[int, str]:
+        told: list[tuple[int, str]] = []
+
+        def answered(answer: Answer) -> None:
+            told.append((answer.code, answer.body.decode(errors="replace")))
+
+        get(self.namespace(origin), (address, port), path, answered, lambda why: told.append((0, why)), CONNECT)
+        self._loop.run_until(lambda: told, CONNECT + ANSWER)
+        return told[0] if told else (0, "timed out")
+
+    def _lead_there(self, net: Namespace, address: str) -> None:
+        """What is around a cluster routes external addresses and load balancers' to a node that is fit: with the policy
+        Local to one that has Pods of the Service, as its health check tells."""
+        service = self._service_of(address)
+        if service is None:
+            return
+        nodes = list(self._cluster.networks)
+        port = service["spec"].get("healthCheckNodePort")
+        if port:
+            nodes = [name for name in nodes if self._is_healthy(name, port)] or nodes
+        gateway = self._own_address(nodes[0])
+        net.replace_route(Route(f"{address}/32", "eth0", gateway))
+
+    def _service_of(self, address: str) -> Object | None:
+        for service in self._cluster.client("apiserver", "system:masters").list("services").items:
+            ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+            if address in [*(service["spec"].get("externalIPs") or ()), *(one.get("ip") for one in ingress)]:
+                return service
+        return None
+
+    def _is_healthy(self, node: str, port: int) -> bool:
+        return self.fetch(Place("outside"), self._own_address(node), port, "/")[0] == 200
+
+    def _own_address(self, node: str) -> str:
+        return self._node(node).addresses("eth0")[0].cidr.partition("/")[0]
+
+    # Names
+
+    def resolve(self, origin: Place, name: str, type: str) -> tuple[str, list[str]]:
+        found = self._found(origin, name, type)
+        return found.outcome, list(found.values)
+
+    def _address(self, origin: Place, name: str) -> str | None:
+        try:
+            return str(ip_address(name))
+        except ValueError:
+            values = self._found(origin, name, "A").values
+            return values[0] if values else None
+
+    def _found(self, origin: Place, name: str, type: str) -> Found:
+        net, config = self.namespace(origin), self._resolv_conf(origin)
+        told: list[Found] = []
+        search(net, self._loop, config, name, told.append, type)
+        self._loop.run_until(lambda: told, 60.0)
+        return told[0] if told else Found("timed out")
+
+    def _resolv_conf(self, origin: Place) -> Config:
+        own = origin.name, origin.namespace
+        texts = [text for name, namespace, _, text in self._pods() if (name, namespace) == own]
+        return config_of(texts[0] if texts and origin.kind == "Pod" else "")
+
+    # Journeys
+
+    def journey(self, origin: Place, address: str, port: int, protocol: str) -> Journey:
+        """Captures at every device of all machines and Pods, of which only this connection's packets are told."""
+        if protocol != "TCP":
+            raise Misused("only connections by TCP are followed")
+        number = count()
+        captured: list[tuple[float, int, str, str, Seen]] = []
+        captures = []
+
+        def taker(host: str, link: Link) -> Callable[[float, bytes], None]:
+            def take(when: float, data: bytes) -> None:
+                if (packet := seen(data, link.kind == "tun")) is not None:
+                    captured.append((when, next(number), host, link.name, packet))
+
+            return take
+
+        for host, net in self._everywhere():
+            for link in net.links():
+                if link.kind != "loopback":
+                    captures.append(net.capture(link.name, taker(host, link)))
+        connection = self.connect(origin, address, port, protocol, 1, False, 0)[0]
+        for one in captures:
+            one.close()
+        captured.sort(key=lambda one: one[:2])
+        packets = [packet for *_, packet in captured]
+        begun = [one for one in packets if one.opens and (one.destination, one.port) == (address, port)]
+        there = [one for one in captured if begun and one[4].opens and one[4].sequence == begun[0].sequence]
+        back = [one for one in captured if begun and one[4].answers and one[4].acknowledged == begun[0].sequence + 1]
+        return Journey(connection, _crossings(there), _crossings(back))
+
+    def _everywhere(self) -> Iterator[tuple[str, Namespace]]:
+        for name, host in self._cluster.fabric.hosts.items():
+            yield name, host.namespace
+        hosts = {host.namespace for host in self._cluster.fabric.hosts.values()}
+        for name, _, net, _ in self._pods():
+            if net not in hosts:
+                yield name, net
+
+    # Tables
+
+    def tables(self, place: Place) -> Mapping[str, Table]:
+        net = self.namespace(place)
+        return {name: [row for row, _ in rows(net)] for name, rows in _TABLES.items()}
+
+    def remove(self, node: str, table: str, wanted: Mapping[str, str]) -> None:
+        found = [delete for row, delete in _TABLES[table](self._node(node)) if wanted.items() <= row.items()]
+        if not found:
+            raise AssertionError(f"the {table} of {node} have no {dict(wanted)}")
+        for delete in found:
+            delete()
+
+
+# Exchanges
+
+
+class _Exchange:
+    """One TCP connection: asks who answers and whom that sees, and tells what came of it."""
+
+    def __init__(self, net: Namespace, address: str, port: int, size: int = 0):
+        self.result = Connection("timed out")
+        self.done = False
+        self._stream: Stream | None = None
+        self._host = f"{address}:{port}"
+        self._size = size
+        self._reader: Reader | None = None
+        self._attempt = net.connect((address, port), self._opened, self._failed, CONNECT)
+
+    def close(self) -> None:
+        self._attempt.close()
+        if self._stream is not None:
+            self._stream.close()
+
+    def again(self) -> None:
+        """Ask once more over the same connection."""
+        if self.result.outcome != "answered" or self._stream is None:
+            self.done = True
+            return
+        self.done, self.result = False, replace(self.result, outcome="timed out")
+        self._ask("/hostname", self._named)
+
+    def _opened(self, stream: Stream) -> None:
+        self._stream = stream
+        stream.received = self._received
+        stream.closed = self._closed
+        self.result = Connection("timed out", answered_from=stream.remote[0])
+        self._ask("/hostname", self._named)
+
+    def _ask(self, path: str, then: Callable[[Answer], object]) -> None:
+        self._reader = Reader(then)
+        assert self._stream is not None
+        self._stream.send(request(path, {"Host": self._host}))
+
+    def _received(self, data: bytes) -> None:
+        if self._reader is not None:
+            self._reader.feed(data)
+
+    def _named(self, answer: Answer) -> None:
+        if answer.code != 200:  # no netexec: it has answered all the same
+            self._end("answered")
+            return
+        self.result = replace(self.result, pod=answer.body.decode())
+        self._ask("/clientip", self._told_source)
+
+    def _told_source(self, answer: Answer) -> None:
+        self.result = replace(self.result, source=answer.body.decode().rpartition(":")[0])
+        if not self._size:
+            self._end("answered")
+            return
+        body = urlencode({"msg": "x" * self._size}).encode()
+        head = f"POST /echo HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        self._reader = Reader(lambda answer: self._end("answered" if len(answer.body) == self._size else "garbled"))
+        assert self._stream is not None
+        self._stream.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    def _failed(self, why: str) -> None:
+        self._end(why)
+
+    def _closed(self, why: str) -> None:
+        if not self.done:
+            self._end(why or "closed")
+        else:
+            self.result = replace(self.result, outcome=why or "closed")
+
+    def _end(self, outcome: str) -> None:
+        self.done, self.result = True, replace(self.result, outcome=outcome)
+
+
+class _Datagrams:
+    """One socket, which asks the same by datagrams."""
+
+    def __init__(self, net: Namespace, address: str, port: int):
+        self.result = Connection("timed out")
+        self.done = False
+        self._to = address, port
+        self._socket = net.bind(("0.0.0.0", 0), self._received)
+        self._socket.send(b"hostname\n", self._to)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _received(self, data: bytes, sender: tuple[str, int]) -> None:
+        text = data.decode(errors="replace").strip()
+        if not self.result.pod:
+            self.result = replace(self.result, pod=text, answered_from=sender[0])
+            self._socket.send(b"clientip\n", self._to)
+        else:
+            self.result = replace(self.result, outcome="answered", source=text.rpartition(":")[0])
+            self.done = True
+
+
+# Tables: rows, and how each is removed
+
+Rows = Iterator[tuple[dict[str, str], Callable[[], object]]]
+
+
+def _links(net: Namespace) -> Rows:
+    for link in net.links():
+        details = {name: _text(link.details.get(key, "")) for name, key in _DETAILS}
+        row = {
+            "device": link.name,
+            "kind": link.kind,
+            "mtu": str(link.mtu),
+            "state": "up" if link.up else "down",
+            "master": link.master,
+            "peer": link.peer,
+        }
+        yield {**row, **details}, lambda name=link.name: net.delete_link(name)  # type: ignore[misc]
+
+
+_DETAILS = (("id", "id"), ("port", "dstport"), ("local", "local"), ("learning", "learning"))
+
+
+def _addresses(net: Namespace) -> Rows:
+    for one in net.addresses():
+        address, _, prefix = one.cidr.partition("/")
+        row = {"device": one.device, "address": address, "prefix": prefix}
+        yield row, lambda one=one: net.delete_address(Address(one.device, one.cidr))  # type: ignore[misc]
+
+
+def _routes(net: Namespace) -> Rows:
+    for one in net.routes():
+        row = {
+            "destination": one.destination,
+            "device": one.device,
+            "gateway": one.gateway,
+            "onlink": _text(one.onlink),
+        }
+        yield row, lambda one=one: net.delete_route(one)  # type: ignore[misc]
+
+
+def _neighbors(net: Namespace) -> Rows:
+    for one in net.neighbors():
+        row = {"address": one.address, "device": one.device, "mac": one.mac}
+        yield row, lambda one=one: net.delete_neighbor(one)  # type: ignore[misc]
+
+
+def _fdb(net: Namespace) -> Rows:
+    for one in net.fdb():
+        row = {"mac": one.mac, "device": one.device, "remote": one.remote}
+        yield row, lambda one=one: net.delete_fdb(one)  # type: ignore[misc]
+
+
+def _virtual_servers(net: Namespace) -> Rows:
+    for one in net.virtual_servers():
+        row = {"protocol": one.protocol, "address": one.address, "port": str(one.port)}
+        more = {"scheduler": one.scheduler, "timeout": str(one.persistent)}
+        yield {**row, **more}, lambda one=one: net.delete_virtual_server(one.key)  # type: ignore[misc]
+
+
+def _real_servers(net: Namespace) -> Rows:
+    for server in net.virtual_servers():
+        row = {"protocol": server.protocol, "address": server.address, "port": str(server.port)}
+        for one in server.servers:
+            more = {"server": one.address, "server port": str(one.port), "weight": str(one.weight), "mode": "masq"}
+            yield (
+                {**row, **more},
+                lambda key=server.key, one=one: net.delete_real_server(key, one.address, one.port),  # type: ignore[misc]
+            )
+
+
+def _rules(net: Namespace) -> Rows:
+    for table in ("nat", "filter"):
+        for line in net.iptables_save(table).splitlines():
+            if line.startswith("-A "):
+                chain, _, rule = line.removeprefix("-A ").partition(" ")
+                words = rule.split()
+                target = words[words.index("-j") + 1] if "-j" in words else ""
+                row = {"table": table, "chain": chain, "target": target, "rule": rule}
+                yield row, lambda t=table, c=chain, r=rule: net.iptables(f"-t {t} -D {c} {r}")  # type: ignore[misc]
+
+
+_TABLES: dict[str, Callable[[Namespace], Rows]] = {
+    "links": _links,
+    "addresses": _addresses,
+    "routes": _routes,
+    "neighbors": _neighbors,
+    "fdb": _fdb,
+    "virtual servers": _virtual_servers,
+    "real servers": _real_servers,
+    "rules": _rules,
+}
+
+
+def _text(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _crossings(captured: list[tuple[float, int, str, str, Seen]]) -> tuple[Crossing, ...]:
+    return tuple(
+        Crossing(host, device, packet.source, packet.destination, packet.outer)
+        for _, _, host, device, packet in captured
+    )
