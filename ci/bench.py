@@ -24,10 +24,14 @@ sys.path.insert(0, str(ROOT))
 from refkube.apimachinery.rest import HttpRequest  # noqa: E402
 from refkube.client.client import Client  # noqa: E402
 from refkube.cluster import Cluster  # noqa: E402
+from refkube.hostnet.http import Answer, get, serve  # noqa: E402
+from refkube.kubeproxy.proxier import Options as ProxyOptions  # noqa: E402
+from refkube.kubeproxy.proxier import Proxier  # noqa: E402
 from refkube.scheduler.scheduler import Scheduler  # noqa: E402
 
 from ci.server import refkube_server  # noqa: E402
 
+SLICES = "endpointslices.discovery.k8s.io"
 PODS = "/api/v1/namespaces/default/pods"
 SPEC = {
     "containers": [
@@ -108,6 +112,49 @@ def growth() -> Iterator[str]:
     first = costs[1_000]
     for size, cost in costs.items():
         yield f"a patch among {size:,} Pods: {cost * 1e6:.0f} us, {cost / first:.2f} of that among 1,000"
+
+
+def services() -> Iterator[str]:
+    """Neither kube-proxy's cost of one endpoint's change nor a connection's may grow with the number of Services."""
+    cluster = Cluster(controllers=False)
+    client, loop = cluster.client("apiserver", "system:masters"), cluster.loop
+    host = cluster.fabric.join("n1", "192.168.100.11")
+    serve(host.namespace, ("0.0.0.0", 8080), lambda request: Answer(200))
+    proxy = Proxier(client, loop, host, "n1", ProxyOptions(sync_period=1e9))
+    proxy.start()
+    loop.settle()
+    turns, costs, made = iter(range(10**9)), {}, 0
+
+    def change() -> None:
+        client.update(SLICES, {**client.get(SLICES, "s7", "default"), **endpoints(next(turns) % 2)})
+        loop.settle()
+
+    def connect() -> None:
+        answers: list[object] = []
+        get(host.namespace, (address, 80), "/", answers.append, answers.append)
+        loop.run_until(lambda: answers, 10)
+
+    for size in (10, 1_000, 10_000):
+        for number in range(made, size):
+            spec = {"ports": [{"port": 80, "targetPort": 8080}]}
+            client.create("services", {"metadata": {"name": f"s{number}"}, "spec": spec}, "default")
+            meta = {"name": f"s{number}", "labels": {"kubernetes.io/service-name": f"s{number}"}}
+            client.create(SLICES, {"metadata": meta, **endpoints(1)}, "default")
+        made = size
+        loop.settle()
+        address = client.get("services", "s5", "default")["spec"]["clusterIP"]
+        assert not proxy.error, proxy.error
+        costs[size] = each(change, 100), each(connect, 200)
+    for size, (cost, connection) in costs.items():
+        first = costs[10]
+        change_told = f"an endpoint's change {cost * 1e6:.0f} us ({cost / first[0]:.2f} of that among 10)"
+        yield f"among {size:,} Services: {change_told}, {1 / connection:,.0f} connections/s ({connection / first[1]:.2f})"
+
+
+def endpoints(more: int) -> dict:
+    listed = [{"addresses": ["192.168.100.11"]}, *([{"addresses": ["10.244.9.9"]}] * more)]
+    ports = [{"name": "", "port": 8080, "protocol": "TCP"}]
+    return {"addressType": "IPv4", "ports": ports, "endpoints": listed}
 
 
 def served() -> Iterator[str]:
@@ -217,6 +264,7 @@ FIGURES: dict[str, Callable[[], Iterator[str]]] = {
     "start": start,
     "in-process": in_process,
     "growth": growth,
+    "services": services,
     "served": served,
     "fan-out": fanout,
     "controllers": controllers,
