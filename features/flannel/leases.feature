@@ -49,6 +49,9 @@ Feature: Subnets that nodes publish
     Scenario: A node that is gone is no longer routed to
       Given the nodes "old" have joined
       And "spec.podCIDR" of the Node "old" is called "its subnet"
+      And the routes of the node "n1" have come to include:
+        | destination  |
+        | "its subnet" |
       And the nodes "old" have fallen silent
       When the Node "old" is deleted
       Then within 60 seconds the routes of the node "n1" include none of:

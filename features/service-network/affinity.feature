@@ -45,10 +45,10 @@ Feature: Session affinity
 
     @id:affinity.04 @core
     Scenario: A client whose Pod turns unready goes on with another
-      Given a Service "web" with:
+      Given the readiness gate of the Pod "b" has closed
+      And a Service "web" with:
         | field                | value    |
         | spec.sessionAffinity | ClientIP |
-      And the readiness gate of the Pod "b" has closed
       And connections from the Pod "client" to port 80 of the Service "web" are answered
       And the readiness gate of the Pod "b" has opened
       When the readiness gate of the Pod "a" closes

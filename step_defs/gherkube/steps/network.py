@@ -361,6 +361,16 @@ def _check_found(world: World, origin: Place, name: str, type: str, outcome: str
 # Tables
 
 
+@given('the {table:NetTable} of the node "{node:Text}" have come to include:')
+def tables_have_come_to_include(world: World, table: str, node: str, datatable: Table) -> None:
+    """
+    Given the routes of the node "n1" have come to include:
+      | destination    |
+      | (subnet of n2) |
+    """
+    tables_include(world, REACHED_WITHIN, table, node, datatable)
+
+
 @then('within {time:Duration} the {table:NetTable} of the node "{node:Text}" include:')
 def tables_include(world: World, time: float, table: str, node: str, datatable: Table) -> None:
     """
