@@ -170,7 +170,7 @@ class Story:
                 self.user.create("pods", pod(self.number, chance))
                 self.number += 1
         if what < 0.15 or not nodes:
-            name = f"n{len(nodes)}"
+            name = f"n{self.number:03}"
             if all(name_of(one) != name for one in nodes):
                 self.user.create("nodes", node(name, chance))
                 self.change(name, {"spec": {"taints": None}})
@@ -178,6 +178,8 @@ class Story:
             self.user.delete("pods", name_of(chance.choice(pods)), "default")
         elif what < 0.85 and nodes:
             self.change(name_of(chance.choice(nodes)), chance.choice(self.edits()))
+        elif what < 0.9 and len(nodes) > 3:
+            self.remove(name_of(chance.choice(nodes)))
 
     def edits(self) -> list[Object]:
         taint = {"key": "k", "value": "v", "effect": self.chance.choice(("NoSchedule", "PreferNoSchedule"))}
@@ -187,6 +189,11 @@ class Story:
             {"metadata": {"labels": {"disk": self.chance.choice(("ssd", None))}}},
             {"metadata": {"labels": {RACK: self.chance.choice(("x", "y", None))}}},
         ]
+
+    def remove(self, name: str) -> None:
+        self.user.delete("nodes", name)
+        for one in self.user.list("pods", "default", field_selector=f"spec.nodeName={name}").items:
+            self.user.delete("pods", name_of(one), "default")
 
     def change(self, name: str, patch: Object) -> None:
         self.user.patch("nodes", name, patch)
@@ -217,12 +224,13 @@ def test_the_stories_are_about_something() -> None:
     reasons: Counter[str] = Counter()
     for seed in range(5):
         story = Story(seed)
-        for _ in range(ACTS):
+        for number in range(ACTS):
             story.act()
             story.cluster.loop.run_for(1.0)
+            if number % 10 == 9:
+                world = World(story.user)
+                waiting = [one for one in world.pods if not one["spec"].get("nodeName")]
+                reasons.update(world.why_not(one, name) for one in waiting for name in world.nodes)
         assert story.bound > 10
-        world = World(story.user)
-        waiting = [one for one in world.pods if not one["spec"].get("nodeName")]
-        reasons.update(world.why_not(one, name) for one in waiting for name in world.nodes)
         story.cluster.close()
     assert {"cpu", "ports", "selector", "taints", "affinity", "anti-affinity", "spread"} <= set(reasons)

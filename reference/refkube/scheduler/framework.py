@@ -92,6 +92,10 @@ class Plugin:
     def beyond(self, pod: Object) -> Beyond | None:
         return None
 
+    def helped_by(self, pod: Object, other: Object) -> bool:
+        """May a Pod that it has rejected fit now that another one runs?"""
+        return True
+
     def prepare(self, pod: Object, node: Object) -> bool:
         """Called until it is True for a Pod that is to be bound to the node; raises a StatusError to try elsewhere."""
         return True
@@ -229,7 +233,7 @@ class Candidates:
         for name in dict.fromkeys(change.node for change in changes):
             self._look_at(name)
         if len(snapshot.nodes) <= SMALL and self._fitted():
-            self._rebuild()
+            self._compare()
             return
         if self._count > 3 * len(snapshot.nodes) + 16:
             self._order()
@@ -259,9 +263,16 @@ class Candidates:
         self._unseen = [*names[turn:], *names[:turn]][::-1]
         self._see(len(names), _enough(len(names)))
         self._start += len(self._rejected) + len(self._fitting)
-        if self._fitted():
-            for name in list(self._fitting):
-                self._look_at(name)
+        self._fitted()
+        self._compare()
+
+    def _compare(self) -> None:
+        """Score anew what depends on the Pods of other nodes, and put the nodes in order."""
+        nodes, near = self._snapshot.nodes, self._near
+        beyond = [(i, one) for i, (_, one) in enumerate(self._relative) if isinstance(one, Beyond)]
+        for name, it in self._fitting.items():
+            for index, one in beyond:
+                it.near[index] = one.score(nodes[name].labels, near)
         self._look_afar()
         self._scales = self._scales_now()
         self._order()

@@ -7,9 +7,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Collection
 
+from refkube.apimachinery.meta import Object
 from refkube.engine.loop import Loop, Timer
 
-Hint = Callable[[str, str], bool]  # may it fit now, after this event on that node?
+# May it fit now, after this event on that node, or of that Pod?
+Hint = Callable[[str, str, Object | None], bool]
 
 INITIAL_BACKOFF, MAX_BACKOFF = 1.0, 10.0
 FLUSH_PERIOD, MAX_UNSCHEDULABLE = 30.0, 300.0
@@ -90,10 +92,10 @@ class SchedulingQueue:
         entry = self._entries[key]
         entry.timer = self._loop.call_at(entry.rested, self._activate, entry)
 
-    def wake(self, event: str, node: str = "") -> None:
+    def wake(self, event: str, node: str = "", pod: Object | None = None) -> None:
         for wakes in [wakes for wakes in self._aside if event in wakes]:
             for entry in list(self._aside[wakes].values()):
-                if not node or entry.hint(event, node):
+                if not (node or pod) or entry.hint(event, node, pod):
                     self._activate(entry)
 
     def _activate(self, entry: Entry) -> None:
@@ -132,5 +134,5 @@ class SchedulingQueue:
             self._flush.cancel()
 
 
-def _always(event: str, node: str) -> bool:
+def _always(event: str, node: str, pod: Object | None) -> bool:
     return True

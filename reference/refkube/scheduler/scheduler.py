@@ -33,6 +33,7 @@ from refkube.scheduler.queue import SchedulingQueue
 from refkube.scheduler.snapshot import (
     NAMESPACE,
     NODE_ADDED,
+    NODE_LABELS,
     POD_ADDED,
     POD_REMOVED,
     STORAGE,
@@ -75,7 +76,7 @@ class Scheduler:
         self._pods.add_handler(self._pod, self._pod_updated, self._pod_deleted)
         for informer in self._around.storage:
             informer.add_handler(self._storage, lambda old, new: self._storage(new), self._storage)
-        self._around.namespaces.add_handler(updated=self._namespace)
+        self._around.namespaces.add_handler(lambda new: self._namespace(None, new), self._namespace)
 
     def start(self) -> None:
         self._running = True
@@ -173,7 +174,7 @@ class Scheduler:
         self._queue.remove(key)
         where = f"{namespace_of(pod)}/{name_of(pod)} to {node}"
         self._events.event(pod, NORMAL, "Scheduled", f"Successfully assigned {where}")
-        self._queue.wake(POD_ADDED)
+        self._queue.wake(POD_ADDED, pod=pod)
 
     def _too_late(self, key: str) -> None:
         pod, _, _ = self._preparing[key]
@@ -212,8 +213,10 @@ class Scheduler:
             told = explain(rejections.values(), len(self._snapshot.nodes))
             told += f" preemption: {outcome.why}" if outcome.why else ""
 
-        def hint(event: str, node: str) -> bool:
+        def hint(event: str, node: str, other: Object | None) -> bool:
             concerned = [plugin for plugin in rejecters if event in plugin.wakes]
+            if other is not None:
+                return any(plugin.helped_by(pod, other) for plugin in concerned)
             return event == NODE_ADDED or candidates.may_fit(concerned, node)
 
         if outcome.plan is not None:
@@ -287,6 +290,7 @@ class Scheduler:
 
     def _node_deleted(self, node: Object) -> None:
         self._snapshot.drop_node(name_of(node))
+        self._queue.wake(NODE_LABELS)  # a place less to be spread over
 
     def _storage(self, obj: Object) -> None:
         self._queue.wake(STORAGE)
@@ -304,8 +308,9 @@ class Scheduler:
             if key in self._queue:
                 self._queue.retry(key)
 
-    def _namespace(self, old: Object, new: Object) -> None:
-        if labels_of(old) != labels_of(new):
+    def _namespace(self, old: Object | None, new: Object) -> None:
+        """Its Pods have been counted as those of one without these labels."""
+        if labels_of(old) != labels_of(new) if old else self._snapshot.in_namespace(name_of(new)):
             self._snapshot.epoch += 1
             self._queue.wake(NAMESPACE)
 
@@ -318,7 +323,7 @@ class Scheduler:
             if _has_finished(pod):
                 self._left(pod)
             elif self._snapshot.place(pod, node):
-                self._queue.wake(POD_ADDED)
+                self._queue.wake(POD_ADDED, pod=pod)
         elif self._is_waiting(pod):
             self._nominate(pod)
             self._queue.add(key, priority_of(pod))

@@ -36,15 +36,13 @@ class InterPodAffinity(Plugin):
         return 100.0 / (high - low) if high > low else 0.0
 
     def signature(self, pod: Object) -> Any:
-        terms = pod_terms(pod)
-        if terms is NO_TERMS and not self._snapshot.with_terms:
+        if pod_terms(pod) is NO_TERMS and not self._snapshot.with_terms:
             return None
-        told = [term for part in terms for term in part] + [
-            term for placed in self._snapshot.with_terms.values() for part in placed.terms for term in part
-        ]
         namespace = namespace_of(pod)
-        others = [self._labels(namespace)] if any(not term.namespace_selector.empty for term in told) else None
-        return namespace, labels_of(pod), pod["spec"].get("affinity"), others
+        return namespace, labels_of(pod), pod["spec"].get("affinity"), self._labels(namespace)
+
+    def helped_by(self, pod: Object, other: Object) -> bool:
+        return any(term.means(other, self._labels) for term in pod_terms(pod).required)
 
     def beyond(self, pod: Object) -> Beyond | None:
         terms = pod_terms(pod)

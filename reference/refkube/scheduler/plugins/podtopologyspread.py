@@ -62,6 +62,11 @@ class PodTopologySpread(Plugin):
         company = self._company(pod)
         return (namespace_of(pod), str(company)) if company else None
 
+    def helped_by(self, pod: Object, other: Object) -> bool:
+        told = pod["spec"].get("topologySpreadConstraints") or ()
+        selectors = (_constraint(one, pod).selector for one in told)
+        return namespace_of(pod) == namespace_of(other) and any(one.matches(labels_of(other)) for one in selectors)
+
     def beyond(self, pod: Object) -> Beyond | None:
         told = pod["spec"].get("topologySpreadConstraints") or ()
         hard = [_constraint(one, pod) for one in told if one["whenUnsatisfiable"] == "DoNotSchedule"]

@@ -343,47 +343,47 @@ def gives_no_reasons(original: Original, rejections: Any, total: int, absent: st
 
 
 def deaf_to(event: str) -> Callable[..., None]:
-    def wake(original: Original, self: SchedulingQueue, told: str, *args: Any) -> None:
+    def wake(original: Original, self: SchedulingQueue, told: str, *args: Any, **more: Any) -> None:
         if told != event:
-            original(self, told, *args)
+            original(self, told, *args, **more)
 
     return wake
 
 
 @miniature("A new node wakes nobody.", caught_by="waiting.07", instead_of=SchedulingQueue.wake)
-def overlooks_new_nodes(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(NODE_ADDED)(original, self, *args)
+def overlooks_new_nodes(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(NODE_ADDED)(original, self, *args, **more)
 
 
 @miniature("New labels of a node wake nobody.", caught_by="waiting.08", instead_of=SchedulingQueue.wake)
-def overlooks_new_labels(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(NODE_LABELS)(original, self, *args)
+def overlooks_new_labels(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(NODE_LABELS)(original, self, *args, **more)
 
 
 @miniature("A node without its taint wakes nobody.", caught_by="waiting.09", instead_of=SchedulingQueue.wake)
-def overlooks_untainted_nodes(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(NODE_TAINTS)(original, self, *args)
+def overlooks_untainted_nodes(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(NODE_TAINTS)(original, self, *args, **more)
 
 
 @miniature("A node that has more to give wakes nobody.", caught_by="waiting.10", instead_of=SchedulingQueue.wake)
-def overlooks_growing_nodes(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(NODE_ALLOCATABLE)(original, self, *args)
+def overlooks_growing_nodes(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(NODE_ALLOCATABLE)(original, self, *args, **more)
 
 
 @miniature("A Pod that goes wakes nobody.",
            caught_by=("waiting.11", "preemption.13"), instead_of=SchedulingQueue.wake)  # fmt: skip
-def overlooks_leaving_pods(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(POD_REMOVED)(original, self, *args)
+def overlooks_leaving_pods(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(POD_REMOVED)(original, self, *args, **more)
 
 
 @miniature("A Pod that comes wakes nobody.", caught_by="waiting.12", instead_of=SchedulingQueue.wake)
-def overlooks_coming_pods(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(POD_ADDED)(original, self, *args)
+def overlooks_coming_pods(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(POD_ADDED)(original, self, *args, **more)
 
 
 @miniature("A volume that comes wakes nobody.", caught_by="claims.08", instead_of=SchedulingQueue.wake)
-def overlooks_new_volumes(original: Original, self: SchedulingQueue, *args: Any) -> None:
-    deaf_to(STORAGE)(original, self, *args)
+def overlooks_new_volumes(original: Original, self: SchedulingQueue, *args: Any, **more: Any) -> None:
+    deaf_to(STORAGE)(original, self, *args, **more)
 
 
 @miniature("A Pod is looked at as it was created.",
