@@ -219,7 +219,10 @@ class Tun(Closable, Protocol):
 
 
 class Namespace(Protocol):
-    """One network namespace. Changes raise NetError; deleting what is not there is an error, as with the tools."""
+    """One network namespace. Changes raise NetError; deleting what is not there is an error, as with the tools.
+
+    Rules and sets hold at the latest when the loop comes by, as a real kernel is given many at once.
+    """
 
     name: str
 

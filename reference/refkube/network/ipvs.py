@@ -261,7 +261,7 @@ class Ipvs:
             if connection.gone or when != connection.queued:
                 continue
             if connection.controlled:
-                connection.expires = max(connection.expires, now + 60)
+                connection.expires = max(connection.expires, when + 60)
             if connection.expires > now:
                 self._queue(connection)
             else:

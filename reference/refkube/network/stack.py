@@ -409,9 +409,8 @@ class Stack:
             return None
         del self._fragments[key]
         whole = piece.copy()
-        whole.fragment, whole.payload = None, body
-        head = encode(whole)
-        made = decode(head)
+        whole.fragment, whole.payload = (0, False), body
+        made = decode(encode(whole))
         made.label, made.mark, made.bridged = piece.label, piece.mark, piece.bridged
         return made
 

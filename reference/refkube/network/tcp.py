@@ -45,7 +45,7 @@ class Connection:
         self._ended: str | None = None  # what `closed` is told, or will be
         self._told = False
         self._initial = initial
-        self._una = self._next = initial  # first unacknowledged, next to send
+        self._una = self._next = self._highest = initial  # first unacknowledged, next to send, the latter's highest
         self._queue = bytearray()  # from _una (or after the SYN) on
         self._fin: int | None = None  # the number of our FIN, once all data is known
         self.rcv_next = 0
@@ -54,6 +54,7 @@ class Connection:
         self._timer: Timer | None = None
         self._tries = self._duplicates = 0
         self._window = WINDOW
+        self._acked = 0  # what the last segment acknowledged
 
     # What its owner does
 
@@ -96,7 +97,7 @@ class Connection:
     def abort(self) -> None:
         if self.state not in ("CLOSED", "TIME_WAIT"):
             if self.state != "SYN_SENT":
-                self._transport.emit(self, RST | ACK, self._next, b"")
+                self._emit(RST | ACK, self._next, b"")
             self._told = True
             self._finish()
 
@@ -105,7 +106,7 @@ class Connection:
     def open(self) -> None:
         self.state = "SYN_SENT"
         self._next = self._initial + 1
-        self._transport.emit(self, SYN, self._initial, b"")
+        self._emit(SYN, self._initial, b"")
         self._arm(FIRST_WAIT)
 
     def accept(self, syn: Packet) -> None:
@@ -113,7 +114,7 @@ class Connection:
         self.rcv_next = syn.seq + 1
         self.mss = min(self.mss, syn.mss or LEAST_MSS)
         self._next = self._initial + 1
-        self._transport.emit(self, SYN | ACK, self._initial, b"")
+        self._emit(SYN | ACK, self._initial, b"")
         self._arm(FIRST_WAIT)
 
     def arrived(self, packet: Packet) -> None:
@@ -127,9 +128,9 @@ class Connection:
             return
         if flags & SYN:
             if self.state == "SYN_RECV" and not flags & ACK:
-                self._transport.emit(self, SYN | ACK, self._initial, b"")
+                self._emit(SYN | ACK, self._initial, b"")
             else:
-                self._transport.emit(self, ACK, self._next, b"")
+                self._emit(ACK, self._next, b"")
             return
         if flags & ACK:
             self._acknowledged(packet)
@@ -137,8 +138,6 @@ class Connection:
             return
         if packet.payload or flags & FIN:
             self._take(packet)
-        elif packet.seq < self.rcv_next:
-            self._transport.emit(self, ACK, self._next, b"")  # a probe
 
     def too_big(self, mtu: int) -> None:
         """A router on the way says how much fits: all that is under way goes again, smaller."""
@@ -172,12 +171,13 @@ class Connection:
             start = self._next - self._una
             data = bytes(self._queue[start : start + self.mss])
             self._next += len(data)
-            self._transport.emit(self, ACK | (PSH if self._next == end else 0), self._next - len(data), data)
+            self._emit(ACK | (PSH if self._next == end else 0), self._next - len(data), data)
         if self._fin is not None and self._next == self._fin:
             self._next += 1
             if self.state in ("ESTABLISHED", "CLOSE_WAIT"):
                 self.state = "FIN_WAIT1" if self.state == "ESTABLISHED" else "LAST_ACK"
-            self._transport.emit(self, FIN | ACK, self._fin, b"")
+            self._emit(FIN | ACK, self._fin, b"")
+        self._highest = max(self._highest, self._next)
         if self._next > self._una and self._timer is None:
             self._arm(LEAST_WAIT)
 
@@ -193,11 +193,12 @@ class Connection:
             self._tries = 0
             self._disarm()
             self._open()
-        if self._una < ack <= self._next:
+        if self._una < ack <= self._highest:
             count = ack - self._una
             fin_done = self._fin is not None and ack > self._fin
             del self._queue[: count - fin_done]
             self._una, self._tries, self._duplicates, self._window = ack, 0, 0, WINDOW
+            self._next = max(self._next, ack)
             self._disarm()
             if fin_done:
                 self._fin_done()
@@ -211,9 +212,9 @@ class Connection:
         """The first segment that is not acknowledged."""
         data = bytes(self._queue[: self.mss])
         if data:
-            self._transport.emit(self, ACK | PSH, self._una, data)
+            self._emit(ACK | PSH, self._una, data)
         elif self._fin is not None:
-            self._transport.emit(self, FIN | ACK, self._una, b"")
+            self._emit(FIN | ACK, self._una, b"")
 
     def _fin_done(self) -> None:
         if self.state == "FIN_WAIT1":
@@ -222,6 +223,10 @@ class Connection:
             self._finish(linger=True)
         elif self.state == "LAST_ACK":
             self._finish()
+
+    def _emit(self, flags: int, seq: int, payload: bytes) -> None:
+        self._acked = self.rcv_next
+        self._transport.emit(self, flags, seq, payload)
 
     def _open(self) -> None:
         self.ever_open = True
@@ -239,12 +244,12 @@ class Connection:
             self.mss = min(self.mss, packet.mss or LEAST_MSS)
             self._tries = 0
             self._disarm()
-            self._transport.emit(self, ACK, self._next, b"")
+            self._emit(ACK, self._next, b"")
             self._open()
             self._push()
 
     def _take(self, packet: Packet) -> None:
-        data, seq = bytes(packet.payload), packet.seq
+        data, seq, before = bytes(packet.payload), packet.seq, self.rcv_next
         if packet.flags & FIN:
             self._their_fin = seq + len(data)
         if data and seq <= self.rcv_next + WINDOW:
@@ -260,8 +265,8 @@ class Connection:
         ended = self._their_fin == self.rcv_next and self._ended is None
         if ended:
             self.rcv_next += 1
-        if self.state != "CLOSED":
-            self._transport.emit(self, ACK, self._next, b"")
+        if self.state != "CLOSED" and (self._acked != self.rcv_next or self.rcv_next == before):
+            self._emit(ACK, self._next, b"")
         if ended:
             self._peer_closed()
 
@@ -314,9 +319,9 @@ class Connection:
             return
         self._tries += 1
         if self.state == "SYN_SENT":
-            self._transport.emit(self, SYN, self._initial, b"")
+            self._emit(SYN, self._initial, b"")
         elif self.state == "SYN_RECV":
-            self._transport.emit(self, SYN | ACK, self._initial, b"")
+            self._emit(SYN | ACK, self._initial, b"")
         else:
             self._window = self.mss  # one segment, until something is acknowledged
             self._rewind()

@@ -1,0 +1,200 @@
+"""Rules and sets of a namespace, through iptables, ipset and conntrack.
+
+A command is dear (a tenth of a second under User Mode Linux), and a component gives many in one go: changes are kept
+until the loop comes by, or somebody asks, and then given all at once, sets before the rules that name them. What is
+refused then is told to the loop. Nobody else changes a namespace of ours, so what was read once is known.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import shutil
+from collections.abc import Iterable
+from functools import cache
+
+from refkube.engine.loop import Loop
+from refkube.hostnet import Endpoint, Flow, NetError
+from refkube.linux.inside import Inside
+
+_LATER = {"-A", "-I", "-N", "-D", "-F", "-X", "-P"}
+
+
+class Netfilter:
+    def __init__(self, inside: Inside, loop: Loop):
+        self._inside = inside
+        self._loop = loop
+        self._rules: list[str] = []  # texts for iptables-restore
+        self._sets: list[str] = []  # lines for ipset restore
+        self._types: dict[str, str] = {}
+        self._entries: dict[str, set[str]] = {}
+        self._saved: str | None = None
+        self._due = False
+
+    # Rules
+
+    def iptables(self, arguments: str) -> bool:
+        words = shlex.split(arguments)
+        table = words[words.index("-t") + 1] if "-t" in words else "filter"
+        rest = arguments.replace(f"-t {table}", "", 1).strip()
+        command, _, rule = rest.partition(" ")
+        if command == "-C":
+            return self._has(table, rule)
+        if command not in _LATER:
+            self._check(self._inside.run([tool("iptables"), "-w", *words]), arguments)
+            self._saved = None
+            return True
+        if command == "-N":
+            rest = f":{rule} - [0:0]"
+        self._later(self._rules, f"*{table}\n{rest}\nCOMMIT\n")
+        return True
+
+    def restore(self, text: str) -> None:
+        self._later(self._rules, text if text.endswith("\n") else text + "\n")
+
+    def save(self, table: str = "") -> str:
+        self.flush()
+        if table:
+            return self._command([tool("iptables-save"), "-t", table])
+        if self._saved is None:
+            self._saved = self._command([tool("iptables-save")])
+        return self._saved
+
+    def _has(self, table: str, rule: str) -> bool:
+        """A rule that reads just like the one that is there needs no command; nor does an empty chain."""
+        _, _, there = self.save().partition(f"*{table}\n")
+        there, _, _ = there.partition("COMMIT")
+        lines = there.splitlines()
+        if f"-A {rule}" in lines:
+            return True
+        chain = rule.partition(" ")[0]
+        if not any(line.startswith(f"-A {chain} ") for line in lines):
+            return False
+        code, _, errors = self._inside.run([tool("iptables"), "-w", "-t", table, "-C", *shlex.split(rule)])
+        if code > 1:
+            raise NetError(code, errors.strip())
+        return code == 0
+
+    # Sets
+
+    def ipsets(self) -> dict[str, str]:
+        return dict(self._types)
+
+    def create_ipset(self, name: str, type: str, options: str) -> None:
+        if name in self._types:
+            raise NetError(errno.EEXIST, "ipset: Set cannot be created: set with the same name already exists")
+        self._types[name] = type
+        self._entries[name] = set()
+        self._later(self._sets, " ".join(("create", name, type, options)).rstrip())
+
+    def destroy_ipset(self, name: str) -> None:
+        self._known(name)
+        self.flush()
+        self._command(["ipset", "destroy", name])
+        del self._types[name], self._entries[name]
+
+    def ipset_entries(self, name: str) -> set[str]:
+        self._known(name)
+        return set(self._entries[name])
+
+    def change_ipset(self, name: str, add: Iterable[str], remove: Iterable[str]) -> None:
+        self._known(name)
+        held = self._entries[name]
+        for verb, entries in (("add", set(add) - held), ("del", set(remove) & held)):
+            for entry in sorted(entries):
+                self._later(self._sets, f"{verb} {name} {entry}")
+            held.symmetric_difference_update(entries)
+
+    def _known(self, name: str) -> None:
+        if name not in self._types:
+            raise NetError(errno.ENOENT, "ipset: The set with the given name does not exist")
+
+    # All at once
+
+    def flush(self) -> None:
+        """Give what is kept. Raises NetError for the first thing refused."""
+        sets, self._sets = self._sets, []
+        rules, self._rules = self._rules, []
+        if sets:
+            self._command(["ipset", "restore"], "\n".join(sets) + "\n")
+        if rules:
+            self._saved = None
+            self._command([tool("iptables-restore"), "-w", "--noflush"], "".join(rules))
+
+    def _later(self, kept: list[str], text: str) -> None:
+        kept.append(text)
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._due = False
+        self.flush()
+
+    # Connections
+
+    def flows(self) -> list[Flow]:
+        lines = self._command(["conntrack", "-L", "-o", "extended"]).splitlines()
+        return [flow for line in lines if (flow := _flow(line))]
+
+    def forget_flows(self, protocol: str, destination: Endpoint | None, reply_source: Endpoint | None) -> int:
+        command = ["conntrack", "-D", "-p", protocol.lower()]
+        if destination:
+            command += _options(destination, "--orig-dst", "--orig-port-dst")
+        if reply_source:
+            command += _options(reply_source, "--reply-src", "--reply-port-src")
+        code, out, errors = self._inside.run(command)
+        if code > 1:
+            raise NetError(code, errors.strip())
+        return len(out.splitlines())
+
+    def _command(self, command: list[str], text: str = "") -> str:
+        return self._check(self._inside.run(command, text), command[0])
+
+    @staticmethod
+    def _check(done: tuple[int, str, str], what: str) -> str:
+        code, out, errors = done
+        if code:
+            raise NetError(code, errors.strip() or f"{what} ended with {code}")
+        return out
+
+
+@cache
+def tool(name: str) -> str:
+    """The legacy form of iptables where there is one: User Mode Linux has no NAT for the other."""
+    first, dash, rest = name.partition("-")
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+    return shutil.which(f"{first}-legacy{dash}{rest}", path=path) or shutil.which(name, path=path) or name
+
+
+def _options(end: Endpoint, address: str, port: str) -> list[str]:
+    return [*((address, end[0]) if end[0] else ()), *((port, str(end[1])) if end[1] else ())]
+
+
+def _flow(line: str) -> Flow | None:
+    """ "ipv4 2 tcp 6 117 TIME_WAIT src=.. dst=.. sport=.. dport=.. src=.. dst=.. sport=.. dport=.. mark=0" """
+    words = line.split()
+    values: dict[str, list[str]] = {}
+    for name, _, value in (word.partition("=") for word in words if "=" in word):
+        values.setdefault(name, []).append(value)
+    if len(values.get("src", ())) < 2:
+        return None
+    (source, destination), (reply_source, reply_destination) = (
+        tuple(
+            (values[address][side], int(values[port][side]) if port in values else 0)
+            for address, port in (("src", "sport"), ("dst", "dport"))
+        )
+        for side in (0, 1)
+    )
+    return Flow(
+        words[2].upper(),
+        source,
+        destination,
+        reply_source,
+        reply_destination,
+        words[5] if words[2] == "tcp" else "",
+        int(values.get("mark", ["0"])[0]),
+        int(words[4]),
+        next((status for status in ("ASSURED", "UNREPLIED") if f"[{status}]" in words), ""),
+    )
