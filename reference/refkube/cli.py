@@ -9,8 +9,10 @@ import platform
 import secrets
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -35,6 +37,9 @@ from refkube.engine.clock import WallClock
 from refkube.scheduler.scheduler import Scheduler
 from refkube.serviceaccount.tokens import Tokens, new_key
 from refkube.volumes import PROVISIONERS, HostPath
+
+if TYPE_CHECKING:
+    from refkube.look import Look
 
 LOST = 1  # exit code: another one leads
 FAULT = 3  # exit code: what was asked for cannot be done
@@ -110,10 +115,10 @@ def serve(
         _fail("--host must not be empty; 0.0.0.0 listens on every address")
     if not speed > 0:
         _fail(f"--speed must be positive, not {speed}")
+    chosen = _chosen(controllers)
     for what, name, known in (("backend", flannel_backend, BACKENDS), ("scheduler", proxy_scheduler, SCHEDULERS)):
         if name not in known:
             _fail(f"no such {what}: {name}; there are {', '.join(known)}")
-    chosen = _chosen(controllers)
     clock = WallClock(speed)
     try:
         held = credentials.prepare(data_dir, host, clock.now(), secrets.token_urlsafe(32), new_key())
@@ -159,6 +164,65 @@ def serve(
         _fail(f"{why.filename or data_dir}: {why.strerror or why}")
     finally:
         cluster.close()
+
+
+MANIFESTS = Annotated[list[Path], typer.Option("-f", "--file", metavar="FILE", help="Manifests to apply before.")]
+NODES = Annotated[int, typer.Option(min=1, max=100, help="Nodes of the cluster, named n1, n2 ...")]
+BACKEND = Annotated[str, typer.Option(help="flannel's backend: vxlan, udp or host-gw.")]
+
+
+@app.command()
+def trace(
+    origin: Annotated[str, typer.Argument(metavar="POD", help="A Pod, node/NAME, or outside.")],
+    target: Annotated[
+        str, typer.Argument(metavar="ADDRESS:PORT", help="Or service/NAME:PORT, pod/NAME:PORT, node/NAME:PORT.")
+    ],
+    file: MANIFESTS = [],  # noqa: B006  (typer copies it)
+    nodes: NODES = 3,
+    backend: BACKEND = "vxlan",
+    pcap: Annotated[Path | None, typer.Option(metavar="DIR", help="Write captures of all devices there.")] = None,
+) -> None:
+    """Follow a connection through a cluster made for it: every device, hook and verdict on its way."""
+    with _looked_at(nodes, backend, file) as cluster:
+        for line in cluster.trace(origin, target, pcap):
+            print(line)
+
+
+@app.command()
+def show(
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="A node, a Pod, or outside.")],
+    view: Annotated[
+        list[str] | None, typer.Argument(metavar="VIEW", help='Such as "ip route" or "ipvsadm -Ln"; all without.')
+    ] = None,
+    file: MANIFESTS = [],  # noqa: B006
+    nodes: NODES = 3,
+    backend: BACKEND = "vxlan",
+) -> None:
+    """Print the network of a node or a Pod of a cluster made for it, as Linux's tools do."""
+    from refkube.look import VIEWS
+
+    unknown = [name for name in view or () if name not in VIEWS]
+    if unknown:
+        _fail(f"no such view: {', '.join(unknown)}; there are {', '.join(VIEWS)}")
+    with _looked_at(nodes, backend, file) as cluster:
+        for text in cluster.show(place, view or list(VIEWS)):
+            print(text)
+
+
+@contextmanager
+def _looked_at(nodes: int, backend: str, files: list[Path]) -> Iterator[Look]:
+    from refkube.look import BACKENDS, Look, WrongUse
+
+    if backend not in BACKENDS:
+        _fail(f"no such backend: {backend}; there are {', '.join(BACKENDS)}")
+    try:
+        cluster = Look(nodes, backend, files)
+        try:
+            yield cluster
+        finally:
+            cluster.close()
+    except WrongUse as why:
+        _fail(str(why))
 
 
 @app.command()

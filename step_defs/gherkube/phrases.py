@@ -12,7 +12,8 @@
     {where:Backends}   Endpoints "web", slices of the Service "web"
     {state:State}      active, ready, unready, terminating, unfinished
     {origin:Place}     the Pod "client", the node "n1", a client outside, the client outside "second"
-    {target:Target}    port 80 of the Pod "a" (or node, or Service), node port of the Service "web" on the node "n1",
+    {target:Target}    port 80 of the Pod "a" (or node, or Service), port 80 of a machine outside, node port of the
+                       Service "web" on the node "n1",
                        port 80 at "192.0.2.10", load balancer's port 80 of the Service "web"; UDP port 53 of ...
     {outcome:Outcome}  are answered, are refused, time out, get no answer
     {table:NetTable}   links, addresses, routes, neighbors, fdb, virtual servers, real servers, rules
@@ -164,8 +165,8 @@ def _place(text: str) -> Place:
 
 
 class Target(NamedTuple):
-    """Where a connection goes. `kind` is Pod, node, Service, at (an address or a name), "node port" (of the Service, on
-    the node `on`), or "load balancer" (of the Service); a port of "" is the only one there is."""
+    """Where a connection goes. `kind` is Pod, node, Service, outside, at (an address or a name), "node port" (of the
+    Service, on the node `on`), or "load balancer" (of the Service); a port of "" is the only one there is."""
 
     kind: str
     name: str
@@ -176,12 +177,15 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         where = f'at "{self.name}"' if self.kind == "at" else f'of the {self.kind} "{self.name}"'
+        if self.kind == "outside":
+            where = "of a machine outside"
         return f"{self.protocol} port {self.port} {where}{f' on {self.on}' if self.on else ''}"
 
 
 _IN = r'(?: in namespace "([^"]*)")?'
 _TARGETS = (
     (re.compile(rf'(UDP )?port (\d+|"[^"]*") of the (Pod|node|Service) "([^"]*)"{_IN}'), ""),
+    (re.compile(r"(UDP )?port (\d+) of ()(a machine outside)()"), "outside"),
     (re.compile(rf'(UDP )?load balancer\'s port (\d+) of the ()Service "([^"]*)"{_IN}'), "load balancer"),
     (re.compile(r'(UDP )?port (\d+) at ()"([^"]*)"()'), "at"),
     (re.compile(rf'(UDP )?node port()() of the Service "([^"]*)"{_IN} on the node "([^"]*)"'), "node port"),

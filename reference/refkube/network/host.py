@@ -374,7 +374,7 @@ class Namespace:
             device.master.name if device.master is not None else "",
             device.hairpin,
             peer.name if peer is not None else "",
-            peer.owner.name if peer is not None and peer.owner is not self.stack else "",
+            (peer.owner.name or "/") if peer is not None and peer.owner is not self.stack else "",
             device.details(),
             device.index,
             peer.index if peer is not None else 0,

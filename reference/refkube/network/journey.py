@@ -34,7 +34,7 @@ class Hop(NamedTuple):
         where = f"{self.host}{'/' if self.namespace else ''}{self.namespace}"
         told = " ".join(word for word in (self.verdict, self.reason and f"({self.reason})") if word)
         around = "".join(f"{header} | " for header in self.outer)
-        return f"{where:<12} {self.device:<12} {self.event:<12} {around}{self.packet} {told}".rstrip()
+        return f"{where:<16} {self.device:<12} {self.event:<12} {around}{self.packet} {told}".rstrip()
 
 
 def hops(entries: Iterable[Entry]) -> Iterator[Hop]:

@@ -385,7 +385,8 @@ class Driver(ABC):
             raise NotOffered(f"{parameter} is {known or 'not told'}, not {value}")
 
     def outside_address(self, place: Place) -> str:
-        """The address of a machine outside of the cluster; where the target has net.connect."""
+        """The address of a machine outside of the cluster, which answers at port 80 as Pods do; where the target has
+        net.connect."""
         raise NotImplementedError("net.connect")
 
     def held(self) -> list[Connection]:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import count
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus, urlencode
 
 from refkube.cluster import Cluster
-from refkube.hostnet import Address, Link, Namespace, Route, Stream
+from refkube.hostnet import Address, Link, Listener, Namespace, Route, Stream
 from refkube.hostnet.http import Answer, Reader, get, request
 from refkube.hostnet.resolver import Config, Found, config_of, search
+from refkube.kubelet.runtime.http import Answer as HttpAnswer
+from refkube.kubelet.runtime.http import Asked, serve
 
 from gherkube.drivers.base import Connection, Crossing, Journey, Object
 from gherkube.drivers.packets import Seen, seen
@@ -35,6 +37,7 @@ class DataPath:
         self._loop = cluster.loop
         self._held: list[_Exchange] = []
         self._names: dict[str, str] = {}  # machines outside, and their addresses
+        self._serves: Listener | None = None  # of the first machine outside
 
     # Places
 
@@ -57,6 +60,8 @@ class DataPath:
             fabric.join(f"outside-{place.name}", address)
         if place.name:
             return self._names[place.name]
+        if not self._serves:
+            self._serves = serve(fabric.outside.namespace, ("0.0.0.0", 80), _tell_outside)
         return fabric.outside.namespace.addresses("eth0")[0].cidr.partition("/")[0]
 
     def _node(self, name: str) -> Namespace:
@@ -221,6 +226,13 @@ class DataPath:
             raise AssertionError(f"the {table} of {node} have no {dict(wanted)}")
         for delete in found:
             delete()
+
+
+def _tell_outside(asked: Asked) -> None:
+    """The machine outside answers as Pods do."""
+    told = {"/hostname": b"outside", "/clientip": f"{asked.client[0]}:{asked.client[1]}".encode()}
+    body = unquote_plus(asked.body.decode()).removeprefix("msg=").encode() if asked.path == "/echo" else b""
+    asked.answer(HttpAnswer(200, told.get(asked.path, body)))
 
 
 # Exchanges

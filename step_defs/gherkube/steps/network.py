@@ -273,6 +273,15 @@ def it_crosses(world: World, datatable: Table) -> None:
     _check_way(world, world.journey.there, datatable)
 
 
+@then("it crosses no device")
+def it_crosses_nothing(world: World) -> None:
+    """
+    Then it crosses no device
+    """
+    found = [[one.host, one.device] for one in world.journey.there]
+    require(not found, lambda: f"it crosses {show(found)}")
+
+
 @then("the answer to it crosses:")
 def answer_crosses(world: World, datatable: Table) -> None:
     """
@@ -361,45 +370,45 @@ def _check_found(world: World, origin: Place, name: str, type: str, outcome: str
 # Tables
 
 
-@given('the {table:NetTable} of the node "{node:Text}" have come to include:')
-def tables_have_come_to_include(world: World, table: str, node: str, datatable: Table) -> None:
+@given("the {table:NetTable} of {place:Place} have come to include:")
+def tables_have_come_to_include(world: World, table: str, place: Place, datatable: Table) -> None:
     """
     Given the routes of the node "n1" have come to include:
       | destination    |
       | (subnet of n2) |
     """
-    tables_include(world, REACHED_WITHIN, table, node, datatable)
+    tables_include(world, REACHED_WITHIN, table, place, datatable)
 
 
-@then('within {time:Duration} the {table:NetTable} of the node "{node:Text}" include:')
-def tables_include(world: World, time: float, table: str, node: str, datatable: Table) -> None:
+@then("within {time:Duration} the {table:NetTable} of {place:Place} include:")
+def tables_include(world: World, time: float, table: str, place: Place, datatable: Table) -> None:
     """
     Then within 30 seconds the routes of the node "n1" include:
       | destination    | gateway         | device    |
       | (subnet of n2) | (network of n2) | flannel.1 |
     """
-    world.driver.eventually(lambda: _check_table(world, table, node, datatable), time)
+    world.driver.eventually(lambda: _check_table(world, table, place, datatable), time)
 
 
-@then('within {time:Duration} the {table:NetTable} of the node "{node:Text}" include none of:')
-def tables_include_none(world: World, time: float, table: str, node: str, datatable: Table) -> None:
+@then("within {time:Duration} the {table:NetTable} of {place:Place} include none of:")
+def tables_include_none(world: World, time: float, table: str, place: Place, datatable: Table) -> None:
     """
     Then within 30 seconds the virtual servers of the node "n1" include none of:
       | address | port |
       | "first" | 80   |                                    (what a step called "first")
     """
-    world.driver.eventually(lambda: _check_table(world, table, node, datatable, absent=True), time)
+    world.driver.eventually(lambda: _check_table(world, table, place, datatable, absent=True), time)
 
 
-@then('within {time:Duration} the {table:NetTable} of the node "{node:Text}" where {column} is {value} are only:')
-def tables_only(world: World, time: float, table: str, node: str, column: str, value: str, datatable: Table) -> None:
+@then("within {time:Duration} the {table:NetTable} of {place:Place} where {column} is {value} are only:")
+def tables_only(world: World, time: float, table: str, place: Place, column: str, value: str, datatable: Table) -> None:
     """
     Then within 30 seconds the real servers of the node "n1" where address is (Service web) are only:
       | server  | weight |
       | (Pod a) | 1      |
     """
     where = {column: value}
-    world.driver.eventually(lambda: _check_table(world, table, node, datatable, where=where), time)
+    world.driver.eventually(lambda: _check_table(world, table, place, datatable, where=where), time)
 
 
 @when('somebody removes from the {table:NetTable} of the node "{node:Text}":')
@@ -439,9 +448,9 @@ def component_starts(world: World, component: str, node: str) -> None:
 
 
 def _check_table(
-    world: World, table: str, node: str, wanted: Table, absent: bool = False, where: dict[str, str] | None = None
+    world: World, table: str, place: Place, wanted: Table, absent: bool = False, where: dict[str, str] | None = None
 ) -> None:
-    found = world.driver.tables(Place("node", world.names.cluster(node)))[table]
+    found = world.driver.tables(_real(world, place))[table]
     if where is not None:
         chosen = _filled(world, where)
         found = [row for row in found if _row_matches(row, chosen)]
@@ -450,12 +459,12 @@ def _check_table(
         there = [one for one in found if _row_matches(one, row)]
         shown = show([{key: one.get(key, "") for key in row} for one in found])
         if absent:
-            require(not there, lambda r=row: f"the {table} of {node} include {show(r)}")  # type: ignore[misc]
+            require(not there, lambda r=row: f"the {table} of {place} include {show(r)}")  # type: ignore[misc]
         else:
-            require(there, lambda r=row, s=shown: f"the {table} of {node} include no {show(r)}: {s}")  # type: ignore[misc]
+            require(there, lambda r=row, s=shown: f"the {table} of {place} include no {show(r)}: {s}")  # type: ignore[misc]
     if where is not None:
         others = [one for one in found if not any(_row_matches(one, row) for row in cells)]
-        require(not others, lambda: f"the {table} of {node} include {show(others)}, too")
+        require(not others, lambda: f"the {table} of {place} include {show(others)}, too")
 
 
 def _row_matches(row: dict[str, str], cells: dict[str, str]) -> bool:
@@ -501,6 +510,8 @@ def _value_of(world: World, kind: str, name: str) -> str:
 def _at(world: World, target: Target) -> tuple[str, int]:
     """The address, or the name, and the port of a target."""
     port = int(world.version(target.port.strip('"')) or 0)
+    if target.kind == "outside":
+        return world.driver.outside_address(Place("outside")), port
     if target.kind == "at":
         return world.versions.get(target.name) or _real_name(world, target.name), port
     if target.kind == "node":
