@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from refkube.hostnet import NetError
@@ -121,7 +122,7 @@ class Netfilter:
     # What the tools do
 
     def command(self, arguments: str) -> bool:
-        words = [LONG.get(word, word) for word in shlex.split(arguments)]
+        words = list(_words(arguments))
         table, rest = "filter", []
         while words:
             word = words.pop(0)
@@ -157,7 +158,7 @@ class Netfilter:
                 elif line[0] == ":":
                     self._declare(table, *line[1:].split()[:2])
                 else:
-                    self._command(table, [LONG.get(word, word) for word in shlex.split(line)])
+                    self._command(table, list(_words(line)))
             if table:
                 raise NetError(f"iptables-restore: COMMIT expected at line {number_ + 1}")
         except (NetError, ValueError, IndexError, KeyError) as refused:
@@ -506,6 +507,12 @@ MATCHES = {
     "--syn": ("tcp", "_syn"), "--vproto": ("ipvs", "_virtual"), "--vaddr": ("ipvs", "_virtual"),
     "--vport": ("ipvs", "_virtual"), "--physdev-is-in": ("physdev", "_physical"),
 }  # fmt: skip
+
+
+@lru_cache(4096)
+def _words(line: str) -> tuple[str, ...]:
+    """Many nodes have the same rules, and they are restored again and again."""
+    return tuple(LONG.get(word, word) for word in shlex.split(line))
 
 
 def _masked(value: str) -> tuple[int, int]:

@@ -421,6 +421,8 @@ class Stack:
     ) -> bool:
         """Go through a hook's steps; False if the packet ends here."""
         netfilter = self.netfilter
+        if not netfilter.used and not self.ipvs:
+            return True
         tracking = netfilter.tracking or (self.ipvs and self.sysctls["net.ipv4.vs.conntrack"] != "0")
         before = packet.tuple if self.wire.trace.on else None
         for step in steps:
