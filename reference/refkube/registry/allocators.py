@@ -269,7 +269,7 @@ def _with_node_ports(name: str, spec: Object, before: Object, ports: _Ports) -> 
     had, parts = node_ports(before), list(spec.get("ports") or ())
     held, shared = set(had), {}
     if not before:
-        shared = {part["port"]: part["nodePort"] for part in reversed(parts) if part.get("nodePort")}
+        shared = {part.get("port"): part["nodePort"] for part in reversed(parts) if part.get("nodePort")}
     automatic = spec.get("type") == "NodePort" or spec.get("allocateLoadBalancerNodePorts", True)
     for index, part in enumerate(parts if has_node_ports(spec) else ()):
         number, asked = part.get("port"), part.get("nodePort") or 0
