@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import jsonschema
+import pytest
 from gherkube import cli, report
-from gherkube.drivers.base import Connection, Crossing, Journey, Place, Said
+from gherkube.drivers.base import Api, Connection, Crossing, Journey, Names, Place, Said
 from gherkube.drivers.conversation import condensed, speaker, told_in_short
 from gherkube.drivers.reference import ReferenceDriver
 from gherkube.report import read_report
@@ -56,6 +58,26 @@ def test_a_run_keeps_nothing_unless_it_is_asked_to(tmp_path: Path) -> None:
     written = tmp_path / "report.json"
     assert cli.call(["run", "--features", str(tmp_path), "--report", str(written)]) == 0
     assert "record" not in json.loads(written.read_text())["scenarios"][0]
+
+
+def test_evidence_has_the_last_lines_of_containers() -> None:
+    pods = {"items": [{"metadata": {"name": "web"}, "spec": {"containers": [{"name": "c"}, {"name": "quiet"}]}}]}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/log"):
+            return httpx2.Response(200, text="one\ntwo\n" if request.url.params["container"] == "c" else "")
+        return httpx2.Response(200, json=pods if request.url.path.endswith("/pods") else {"items": []})
+
+    class Logging(ReferenceDriver):
+        def api(self, token: str | None = None) -> Api:
+            client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url="http://logging")
+            return Api(client, lambda response: pytest.fail("no watch"), self.exchanges)
+
+    driver = Logging()
+    driver.capabilities = frozenset()
+    assert "logs" not in World(driver, Names(home="home")).evidence()
+    driver.capabilities = frozenset({"pods.real"})
+    assert World(driver, Names(home="home")).evidence()["logs"] == {"web/c": ["one", "two"]}
 
 
 def test_what_says_nothing_is_left_out() -> None:

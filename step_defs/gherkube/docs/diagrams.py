@@ -215,7 +215,7 @@ def _way(name: str, way: Sequence[Mapping[str, Any]], top: int) -> Iterator[str]
         count = len(list(of_host))
         left = 10 + number * (BOX + GAP)
         wide = count * (BOX + GAP) - 6
-        yield f'<rect class="host" x="{left}" y="{top + 24}" width="{wide}" height="112" rx="6"/>'
+        yield f'<rect class="host" x="{left}" y="{top + 24}" width="{wide}" height="{BOX_HEIGHT + 86}" rx="6"/>'
         yield f'<text class="who" x="{left + 10}" y="{top + 41}">{escape(host)}</text>'
         number += count
     before: Mapping[str, Any] | None = None
@@ -232,12 +232,11 @@ def _crossing(crossing: Mapping[str, Any], before: Mapping[str, Any] | None, x: 
     yield f'<rect class="device" x="{x}" y="{y}" width="{BOX}" height="{BOX_HEIGHT}" rx="4"/>'
     centre = f'text-anchor="middle" x="{x + BOX // 2}" y="{middle + 4}"'
     yield f'<text class="said" {centre}>{escape(crossing["device"])}</text>'
-    ends = ("source", "destination")
-    for row, key in enumerate(ends):
-        changed = before is not None and before[key] != crossing[key]
-        mark = " changed" if changed else ""
-        text = f"{'from' if key == 'source' else 'to'} {crossing[key]}"
-        yield f'<text class="end{mark}" x="{x}" y="{y + BOX_HEIGHT + 14 + 12 * row}">{escape(text)}</text>'
+    notes: list[tuple[str, str]] = []
+    for key, word in (("source", "from"), ("destination", "to")):
+        if before is None or before[key] != crossing[key]:
+            notes.append((" changed" if before is not None else "", f"{word} {crossing[key]}"))
     if crossing["outer"]:
-        outer = _cut("in " + ", ".join(crossing["outer"]), 24)
-        yield f'<text class="end outer" x="{x}" y="{y + BOX_HEIGHT + 38}">{escape(outer)}</text>'
+        notes += [(" outer", line) for line in wrap("in " + ", ".join(crossing["outer"]), 23)[:3]]
+    for row, (mark, text) in enumerate(notes):
+        yield f'<text class="end{mark}" x="{x}" y="{y + BOX_HEIGHT + 14 + 12 * row}">{escape(text)}</text>'
