@@ -14,6 +14,8 @@ from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from orjson import loads
+
 from refkube.admission.chain import Chain, Plugin
 from refkube.admission.plugins.defaultstorageclass import DefaultStorageClass
 from refkube.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
@@ -32,6 +34,7 @@ from refkube.apimachinery.meta import Object, name_of, namespace_of, with_metada
 from refkube.apimachinery.rest import Handle, HttpRequest, HttpResponse, UserInfo
 from refkube.apiserver.authentication import ADMIN, Authenticator
 from refkube.apiserver.authorization import Authorizer
+from refkube.apiserver.connect import Connector, Dial
 from refkube.apiserver.http import Front
 from refkube.apiserver.kubernetesservice import KubernetesService
 from refkube.apiserver.pipeline import Pipeline, system_user
@@ -78,8 +81,12 @@ from refkube.kubelet.node_status import Machine
 from refkube.kubelet.runtime.container import Runtime
 from refkube.kubelet.runtime.images import Image, Images
 from refkube.kubelet.runtime.programs.catalogue import known
+from refkube.kubelet.server import NodeServer
 from refkube.kubeproxy.proxier import Options as ProxyOptions
 from refkube.kubeproxy.proxier import Proxier
+from refkube.metricsserver import GROUP as METRICS
+from refkube.metricsserver import KINDS as METRIC_KINDS
+from refkube.metricsserver import MetricsServer
 from refkube.network.fabric import Fabric
 from refkube.network.host import Host
 from refkube.registry.lister import Lister
@@ -168,6 +175,7 @@ class ApiServer:
         service_ranges: Sequence[str] = ("10.96.0.0/12",),
         node_ports: tuple[int, int] = (30000, 32767),
         advertise: tuple[str, int] = ("172.18.0.2", 6443),
+        dial_node: Dial = lambda name: None,
     ):
         self.registry = Registry(store, loop, ids, service_ranges, node_ports)
         self.tokens = Tokens(loop.now, ISSUER, signing_key)
@@ -181,7 +189,8 @@ class ApiServer:
         )
         self.handle: Handle = self.pipeline.handle
         authenticator = Authenticator(users, self._account)
-        self.front = Front(self.pipeline, authenticator, lambda: self.tokens.public_jwk, ISSUER)
+        connector = Connector(self.pipeline, dial_node)
+        self.front = Front(self.pipeline, authenticator, lambda: self.tokens.public_jwk, ISSUER, connector)
         client = Client(self.handle, system_user("apiserver", "system:masters"), "kube-apiserver")
         self._service = KubernetesService(client, loop, service_ranges, *advertise)
         warn = EventRecorder(client, loop, "ipallocator-repair-controller").event
@@ -383,6 +392,8 @@ class Cluster:
         hollow: bool = False,
         networking: Networking | None = None,
     ):
+        self.hollow = hollow
+        self.kubelets: list[Kubelet | HollowKubelet] = []
         self.cloud = cloud or SimulatedCloud()
         self.storage = HostPath()
         options = replace(options or Options(), cloud=self.cloud)
@@ -399,10 +410,14 @@ class Cluster:
             signing_key,
             service_ranges=options.service_cluster_ip_range.split(","),
             node_ports=options.service_node_port_range,
+            dial_node=self.dial_node,
         )
         self.apiserver.front.on_bug = None if on_error is None else lambda bug: on_error(bug, "apiserver")
         self.registry = self.apiserver.registry
-        self.handle = self.apiserver.handle
+        self.handle: Handle = self.apiserver.handle
+        if not hollow:
+            metrics = MetricsServer(self.client("metrics-server"), self._summary, self.loop.now)
+            self.apiserver.front.aggregate(METRICS, METRIC_KINDS, metrics.serve)
         self._bootstrap()
         self.apiserver.start()
         self.registry.start_compaction()
@@ -419,8 +434,6 @@ class Cluster:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
         self.networking = networking or Networking(kube_proxy=False, dns=False)
         self.networks: dict[str, Network] = {}
-        self.hollow = hollow
-        self.kubelets: list[Kubelet | HollowKubelet] = []
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
         if nodes and self.networking.dns:
@@ -462,6 +475,18 @@ class Cluster:
     def fabric(self) -> Fabric:
         """The machines and the wires between them."""
         return Fabric(self.loop)
+
+    def dial_node(self, name: str) -> Callable[[HttpRequest], HttpResponse] | None:
+        """What serves at a node's kubelet; None if it does not run."""
+        for kubelet in self.kubelets:
+            if kubelet.machine.name == name and isinstance(kubelet, Kubelet) and kubelet.running:
+                return NodeServer(kubelet).serve
+        return None
+
+    def _summary(self, name: str) -> Object | None:
+        serve = self.dial_node(name)
+        found: Object | None = loads(serve(HttpRequest("GET", "/stats/summary")).body) if serve else None
+        return found
 
     def host(self, name: str) -> Host:
         """A node's network, plugged into the nodes' LAN when it is first asked for."""

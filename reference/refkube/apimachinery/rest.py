@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import orjson
 
 from refkube.apimachinery.meta import Object
+from refkube.apimachinery.remotecommand import Session
 
 NO_OPTIONS: Mapping[str, str] = {}
 
@@ -134,6 +135,8 @@ class HttpResponse:
     headers: list[tuple[str, str]]
     body: bytes = b""
     stream: Stream | None = None
+    upgrade: Callable[[Session], object] | None = None  # 101: what goes on over a WebSocket, of this protocol
+    protocol: str = ""
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key == name), "")

@@ -9,7 +9,7 @@ Source: apiserver/pkg/endpoints/{request,handlers}.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -27,6 +27,7 @@ from refkube.apimachinery.rest import HttpRequest, HttpResponse, Request, Respon
 from refkube.apiserver import health
 from refkube.apiserver.authentication import Authenticator
 from refkube.apiserver.authorization import ANONYMOUS
+from refkube.apiserver.connect import Connector
 from refkube.apiserver.discovery import Discovery, Document
 from refkube.apiserver.openapi import OpenAPI
 from refkube.apiserver.pipeline import PATCH_TYPES, Pipeline
@@ -39,6 +40,7 @@ PLAIN = ("content-type", "text/plain; charset=utf-8")
 MAX_BODY = 3 * 1024 * 1024  # bytes: kube-apiserver's MaxRequestBodyBytes
 MAX_YAML_DEPTH = 500
 ALIASED = 50_000  # values that a document's aliases may add
+Aggregated = Callable[[HttpRequest, str, str, str, Mapping[str, str]], HttpResponse]
 PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 
 
@@ -53,18 +55,33 @@ class Route:
     name: str = ""
     subresource: str = ""
     watch: bool = False
+    rest: str = ""  # behind a proxy
 
 
 class Front:
     """One API server's HTTP form."""
 
-    def __init__(self, pipeline: Pipeline, authenticator: Authenticator, jwks: Callable[[], Object], issuer: str):
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        authenticator: Authenticator,
+        jwks: Callable[[], Object],
+        issuer: str,
+        connector: Connector,
+    ):
         self.pipeline = pipeline
+        self._connector = connector
+        self._aggregated: dict[str, Aggregated] = {}
         self._authenticator = authenticator
         self._jwks = jwks
         self._issuer = issuer
         self._health = health.Health(pipeline)
         self._documents = (Discovery(), OpenAPI())
+
+    def aggregate(self, group: str, kinds: Iterable[Kind], serve: Aggregated) -> None:
+        """Let another server answer for a group (kube-aggregator)."""
+        self._aggregated[group] = serve
+        self._documents = (Discovery((*KINDS, *kinds)), OpenAPI())
 
     def serve(self, http: HttpRequest) -> HttpResponse:
         """Answer one request. Never raises: what fails becomes a Status."""
@@ -96,10 +113,16 @@ class Front:
 
     def _resource(self, http: HttpRequest, route: Route, user: UserInfo) -> HttpResponse:
         options = _options(http.query)
+        if route.group in self._aggregated:
+            return self._aggregated[route.group](http, route.resource, route.namespace, route.name, options)
         kind = by_resource(route.group, route.version, route.resource)
         if kind is None:
             return _unserved(route.group)
         verb = _verb(http.method, route, options, kind)
+        if self._connector.leads(kind.plural, route.subresource):
+            request = Request(verb, route.group, route.version, route.resource, route.namespace, route.name)
+            request.subresource, request.options, request.user = route.subresource, options, user
+            return self._connector.serve(http, request, kind, route.rest)
         form = _Form.asked(http.headers, options, kind)
         body, raw, patch_type = self._body(http, verb)
         request = Request(
@@ -220,10 +243,10 @@ def route_of(path: str) -> Route | None:
     namespace = ""
     if parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in ("finalize", "status"):
         namespace, parts = parts[1], parts[2:]
-    if len(parts) > 3:
+    if len(parts) > 3 and parts[2] != "proxy":
         raise errors.unknown_path()
     resource, name, subresource = [*parts, "", ""][:3]
-    return Route(group, version, resource, namespace, name, subresource, watch)
+    return Route(group, version, resource, namespace, name, subresource, watch, "/".join(parts[3:]))
 
 
 def _options(query: str) -> dict[str, str]:

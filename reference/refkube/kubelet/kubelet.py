@@ -63,6 +63,7 @@ class Kubelet:
         self.runtime = runtime
         self.workers: dict[str, PodWorker] = {}
         self.running = False
+        self.began = loop.now()
         self._client = client
         self._network = network
         self._host = host

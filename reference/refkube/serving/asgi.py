@@ -39,6 +39,9 @@ class Application:
         self._pump = pump
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._upgrade(scope, receive, send)
+            return
         if scope["type"] != "http":
             return
         headers = _headers(scope["headers"])
@@ -61,6 +64,22 @@ class Application:
             await _send_whole(response, send)
         else:
             await _Streaming(response.stream, self._pump, scope[ABORT]).run(response, receive, send)
+
+    async def _upgrade(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """A WebSocket: what the response says goes on over it, or a refusal as to any request."""
+        await receive()
+        offered = ", ".join(scope.get("subprotocols") or ())
+        headers = {**_headers(scope["headers"]), "upgrade": "websocket", "sec-websocket-protocol": offered}
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        response = self._serve(HttpRequest("GET", path, query, headers))
+        self._pump.kick()
+        if response.upgrade is not None:
+            await _Socket(self._pump).run(response, receive, send)
+            return
+        told = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers]
+        status = response.status if response.status >= 400 else 400
+        await send({"type": "websocket.http.response.start", "status": status, "headers": told})
+        await send({"type": "websocket.http.response.body", "body": response.body})
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
         """The whole body; None as soon as it is known to be too long. Raises TimeoutError, and ConnectionError where
@@ -119,6 +138,44 @@ async def _send_whole(response: HttpResponse, send: Send) -> None:
     headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
+
+
+class _Socket:
+    """One WebSocket (`apimachinery.remotecommand.Session`)."""
+
+    def __init__(self, pump: Pump):
+        self.received: Callable[[bytes], object] = lambda data: None
+        self.closed: Callable[[], object] = lambda: None
+        self._pump = pump
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def send(self, data: bytes) -> None:
+        self._waiting.put_nowait(data)
+
+    def close(self) -> None:
+        self._waiting.put_nowait(None)
+
+    async def run(self, response: HttpResponse, receive: Receive, send: Send) -> None:
+        assert response.upgrade is not None
+        await send({"type": "websocket.accept", "subprotocol": response.protocol or None})
+        response.upgrade(self)
+        self._pump.kick()
+        reading = asyncio.ensure_future(self._read(receive))
+        try:
+            while (data := await self._waiting.get()) is not None:
+                await send({"type": "websocket.send", "bytes": data})
+            if not reading.done():
+                await send({"type": "websocket.close", "code": 1000})
+        finally:
+            reading.cancel()
+            self.closed()
+            self._pump.kick()
+
+    async def _read(self, receive: Receive) -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            self.received(message.get("bytes") or (message.get("text") or "").encode())
+            self._pump.kick()
+        self.close()
 
 
 class _Streaming:

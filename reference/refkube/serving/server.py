@@ -52,7 +52,7 @@ def run(
             Application(serve, pump),
             interface="asgi3",
             http=Protocol,
-            ws="none",
+            ws="wsproto",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -379,10 +379,12 @@ def _dd(process: Process) -> Body:
 
 def _tar(process: Process) -> Body:
     """What `kubectl cp` asks for: an archive made to the output, or unpacked from the input."""
-    flags, *rest = process.argv[1:]
-    options, paths = _split(rest, "Cf")
-    flags += "".join(options)
-    base = process.path(options.get("C") or ".")
+    flags, *paths = process.argv[1:]
+    base = process.cwd
+    if "-C" in paths:
+        at = paths.index("-C")
+        base = process.path(paths[at + 1])
+        del paths[at : at + 2]
     if "c" in flags:
         made = io.BytesIO()
         with tarfile.open(fileobj=made, mode="w") as archive:

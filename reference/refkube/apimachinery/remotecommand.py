@@ -1,0 +1,81 @@
+"""The streams of exec, attach and port-forward on one WebSocket: a byte that names the channel, then the data.
+
+Between `kubelet.server`, which runs what was asked for, and `serving`, which has the socket; clients speak the same.
+Source: client-go/tools/remotecommand (v5.channel.k8s.io), apimachinery/pkg/util/remotecommand, kubelet's
+portforward/websocket.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import orjson
+
+from refkube.apimachinery.meta import Object
+
+STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+PROTOCOLS = (V5, V4)  # the fifth can say that a channel is closed
+
+
+class Session(Protocol):
+    """One WebSocket. Whoever has it sets `received`, called with each binary message, and `closed`, called once."""
+
+    received: Callable[[bytes], object]
+    closed: Callable[[], object]
+
+    def send(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def chosen(offered: str) -> str:
+    """The protocol to speak of those that a client offers; "" if it is none of ours."""
+    names = [name.strip() for name in offered.split(",")]
+    return next((name for name in PROTOCOLS if name in names), "")
+
+
+def exit_status(code: int, why: str = "") -> Object:
+    """What the error channel tells at the end of a command."""
+    if not code and not why:
+        return {"metadata": {}, "status": "Success"}
+    status: Object = {"metadata": {}, "status": "Failure"}
+    if why:
+        return {**status, "reason": "InternalError", "code": 500, "message": why}
+    message = f"command terminated with non-zero exit code: exit status {code}"
+    cause = {"reason": "ExitCode", "message": str(code)}
+    return {**status, "reason": "NonZeroExitCode", "message": message, "details": {"causes": [cause]}}
+
+
+class Streams:
+    """A command's streams on a session. `stdin` gets what the client writes, None at its end."""
+
+    def __init__(self, session: Session, stdin: Callable[[bytes | None], object], gone: Callable[[], object]):
+        self._session = session
+        self._stdin = stdin
+        self._over = False
+        session.received = self._received
+        session.closed = lambda: None if self._over else gone()
+
+    def out(self, data: bytes) -> None:
+        self._send(STDOUT, data)
+
+    def err(self, data: bytes) -> None:
+        self._send(STDERR, data)
+
+    def end(self, status: Object) -> None:
+        self._send(ERROR, orjson.dumps(status))
+        self._over = True
+        self._session.close()
+
+    def _send(self, channel: int, data: bytes) -> None:
+        if data and not self._over:
+            self._session.send(bytes([channel]) + data)
+
+    def _received(self, message: bytes) -> None:
+        channel, data = message[:1], message[1:]
+        if channel == bytes([STDIN]) and data:
+            self._stdin(data)
+        elif channel == bytes([CLOSE]) and data[:1] == bytes([STDIN]):
+            self._stdin(None)
