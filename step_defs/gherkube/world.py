@@ -60,6 +60,10 @@ CODES = {
 }
 
 # Fields that name an object outside the namespace, wherever they stand in a manifest.
+TEST_IMAGES = {
+    name: f"registry.k8s.io/e2e-test-images/{name}:{tag}"
+    for name, tag in (("agnhost", "2.53"), ("busybox", "1.36.1-1"), ("nginx", "1.14-4"))
+}
 _REFERENCES = ("namespace", "storageClassName", "priorityClassName", "runtimeClassName", "volumeName", "nodeName")
 
 
@@ -121,10 +125,11 @@ class World:
         return self.outgoing(set_fields(made, table))
 
     def outgoing(self, obj: Any) -> Any:
-        """An object in the driver's real names."""
+        """An object in the driver's real names, with the target's images."""
+        obj = self._with_images(obj)
         if self.dress is not None and isinstance(obj, dict):
             obj = self.dress(obj)
-        if not self.names.marker or not isinstance(obj, dict):
+        if not (self.names.marker or self.names.given) or not isinstance(obj, dict):
             return obj
         obj = self._references(obj)
         metadata = obj.get("metadata")
@@ -142,6 +147,16 @@ class World:
                 if isinstance(metadata.get(key), str) and metadata[key]:
                     metadata[key] = self._cluster_name(kind, metadata[key])
         return {**obj, "metadata": metadata}
+
+    def _with_images(self, value: Any) -> Any:
+        """The images of programs for tests are called test/NAME; a target may have them elsewhere."""
+        if isinstance(value, list):
+            return [self._with_images(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._with_images(item) for key, item in value.items()}
+        if isinstance(value, str) and value.startswith("test/") and value[5:] in TEST_IMAGES:
+            return self.driver.parameters.get(f"image.{value[5:]}", TEST_IMAGES[value[5:]])
+        return value
 
     def _cluster_name(self, kind: Kind, name: str) -> str:
         return self.names.namespace(name) if kind.kind == "Namespace" and name == "home" else self.names.cluster(name)

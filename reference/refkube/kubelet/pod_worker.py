@@ -631,6 +631,7 @@ class PodWorker:
             waiting=self._waiting,
             ready=ready,
             started=started,
+            initial=frozenset(one["name"] for one in spec.get("initContainers") or () if not is_sidecar(one)),
             hidden=frozenset([self._hook[0]]) if self._hook else frozenset(),
             restarts={name: self._attempt(name) for name in sandbox.containers} if sandbox else {},
             resources=resizing.resources_of(sandbox) if sandbox else {},

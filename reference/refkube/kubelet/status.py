@@ -30,6 +30,7 @@ class View:
     waiting: Waiting = field(default_factory=dict)  # why one that is not running is not
     ready: Mapping[str, bool] = field(default_factory=dict)
     started: Mapping[str, bool] = field(default_factory=dict)
+    initial: frozenset[str] = frozenset()  # the init containers that are no sidecars
     hidden: frozenset[str] = frozenset()  # started, but its postStart hook is not over
     restarts: Mapping[str, int] = field(default_factory=dict)
     resources: Mapping[str, Object] = field(default_factory=dict)
@@ -51,9 +52,7 @@ def status_of(pod: Object, view: View) -> Object:
     ):
         if containers:
             known = {one["name"]: one for one in old.get(key) or ()}
-            creating = (
-                "PodInitializing" if key == "containerStatuses" and spec.get("initContainers") else "ContainerCreating"
-            )
+            creating = "PodInitializing" if spec.get("initContainers") else "ContainerCreating"
             status[key] = [_container(one, known.get(one["name"]), view, creating) for one in containers]
     phase = phase_of(spec, status, view.ended)
     if view.failed is not None and view.ended:
@@ -96,7 +95,7 @@ def _container(spec: Object, old: Object | None, view: View, creating: str) -> O
         status["ready"], status["started"] = view.ready.get(name, True), view.started.get(name, True)
     elif container.state == "exited" and name not in view.waiting:
         status["state"] = {"terminated": _terminated(container)}
-        status["ready"] = container.exit_code == 0 and creating == "ContainerCreating" and view.ready.get(name) is True
+        status["ready"] = container.exit_code == 0 and name in view.initial
     else:
         waiting = view.waiting.get(name, (creating, ""))
         status["state"] = {"waiting": _told(*waiting)}

@@ -358,6 +358,14 @@ class Driver(ABC):
         """Let the kubelet of a node that fell silent start again; where the target has nodes.fault."""
         raise NotImplementedError("nodes.fault")
 
+    def restart_kubelet(self, node: str) -> None:
+        """Kill a node's kubelet and start it again, beside its containers; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
+    def power_cycle(self, node: str) -> None:
+        """Let a node lose its power and come back, its disk as it was; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
     def join(self, node: str) -> None:
         """Let one more node join, and go again with the scenario; where the target has nodes.fault."""
         raise NotImplementedError("nodes.fault")

@@ -53,7 +53,7 @@ class ReferenceDriver(Driver):
     declared = capabilities = frozenset(
         {
             *("time.skip", "audit.read", "store.read", "nodes.fault", "storage.provision", "lb.provision"),
-            *("pods.run", "pods.real", "net.connect", "net.capture", "net.state", "net.fault", "dns"),
+            *("pods.run", "pods.real", "net.connect", "net.capture", "net.state", "net.fault", "dns", "metrics.read"),
         }
     )
 
@@ -195,6 +195,14 @@ class ReferenceDriver(Driver):
         self._kubelet(node).stop()
 
     def resume(self, node: str) -> None:
+        self._kubelet(node).start()
+
+    def restart_kubelet(self, node: str) -> None:
+        self._kubelet(node).stop()
+        self._kubelet(node).start()
+
+    def power_cycle(self, node: str) -> None:
+        self._kubelet(node).lose_power()
         self._kubelet(node).start()
 
     def join(self, node: str) -> None:

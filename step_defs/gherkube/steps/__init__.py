@@ -24,7 +24,7 @@ from gherkube.phrases import TYPES
 
 DOMAINS = (
     *("common", "api", "errors", "patching", "watching", "discovery", "identity", "records"),
-    *("pods", "workloads", "services", "nodes", "volumes", "scheduling", "network"),
+    *("pods", "workloads", "services", "nodes", "volumes", "scheduling", "network", "kubelet"),
 )
 
 F = TypeVar("F", bound=Callable[..., Any])

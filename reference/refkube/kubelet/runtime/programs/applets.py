@@ -134,6 +134,9 @@ def _cat(process: Process) -> Body:
 def _lines_of(pick: Callable[[list[bytes], int], list[bytes]]) -> Main:
     def main(process: Process) -> Body:
         options, paths = _split(process.argv[1:], "nc")
+        if "/dev/zero" in paths:  # one endless line, which is kept
+            process.use(cpu=1.0, memory=1 << 40)
+            yield forever
         count = options.get("n") or next((key for key in options if key.isdigit()), "10")
         data, code = yield from _input(process, paths)
         if "c" in options:

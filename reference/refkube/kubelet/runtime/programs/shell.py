@@ -311,7 +311,7 @@ class Shell:
     def _breathe(self) -> Generator[Wait, Any, None]:
         self._count += 1
         if self._count % BUSY == 0:
-            yield self.process.sleep(0.01)
+            yield self.process.sleep(0.1)
 
     # Traps
 

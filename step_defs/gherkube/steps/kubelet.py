@@ -1,0 +1,177 @@
+"""What containers do on their node: what they write, when they are restarted, what they use; kubelets that restart."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gherkube.phrases import ObjectRef
+from gherkube.steps import given, then, when
+from gherkube.values import get, show
+from gherkube.world import Misused, World, require
+
+RUNS_WITHIN = 120.0  # seconds, images to be pulled included
+_SLACK = 0.6, 8.0  # a wait may be longer by this part of it, and by so many seconds, until the kubelet looks again
+_METRICS = "/apis/metrics.k8s.io/v1beta1"
+
+
+@given("the {ref:Object} runs")
+def runs(world: World, ref: ObjectRef) -> None:
+    """
+    Given the Pod "web" runs
+    """
+
+    def running() -> None:
+        status = world.read(ref).get("status") or {}
+        require(status.get("phase") == "Running", lambda: f"{ref} has the status {show(status)}")
+
+    world.driver.eventually(running, RUNS_WITHIN)
+
+
+# Logs
+
+
+@given('the log of the {ref:Object} mentions "{text:Text}"')
+def has_mentioned(world: World, ref: ObjectRef, text: str) -> None:
+    """
+    Given the log of the Pod "web" mentions "started"
+    """
+    mentions(world, RUNS_WITHIN, ref, text)
+
+
+@then('within {time:Duration} the log of the {ref:Object} mentions "{text:Text}"')
+def mentions(world: World, time: float, ref: ObjectRef, text: str) -> None:
+    """
+    Then within 1 minute the log of the Pod "web" mentions "started"
+    """
+    world.driver.eventually(lambda: _must_mention(_log(world, ref), text), time)
+
+
+@then('within {time:Duration} the log of the {ref:Object} before its restart mentions "{text:Text}"')
+def mentioned_before(world: World, time: float, ref: ObjectRef, text: str) -> None:
+    """
+    Then within 1 minute the log of the Pod "web" before its restart mentions "started"
+    """
+    world.driver.eventually(lambda: _must_mention(_log(world, ref, previous="true"), text), time)
+
+
+@then("within {time:Duration} the log of the {ref:Object} reads:")
+def reads(world: World, time: float, ref: ObjectRef, docstring: str) -> None:
+    """
+    Then within 1 minute the log of the Pod "web" reads:         (these lines and no others)
+      hello
+    """
+    world.driver.eventually(lambda: _must_read(_log(world, ref), docstring), time)
+
+
+@then('within {time:Duration} the log of the container "{container:Text}" of the {ref:Object} reads:')
+def of_container_reads(world: World, time: float, container: str, ref: ObjectRef, docstring: str) -> None:
+    """
+    Then within 1 minute the log of the container "main" of the Pod "web" reads:
+      hello
+    """
+    world.driver.eventually(lambda: _must_read(_log(world, ref, container=container), docstring), time)
+
+
+def _log(world: World, ref: ObjectRef, **options: str) -> str:
+    answer = world.api.call("GET", f"{world.path(ref)}/log", options=options, accept="*/*")
+    require(answer.accepted, lambda: f"reading the log of {ref} was {world.plain(str(answer))}")
+    return world.plain(answer.body.decode("utf-8", "replace"))
+
+
+def _must_mention(log: str, text: str) -> None:
+    require(text in log, lambda: f"the log does not mention {text!r} but reads {log[-1000:]!r}")
+
+
+def _must_read(log: str, expected: str) -> None:
+    lines = log.splitlines()
+    require(lines == expected.splitlines(), lambda: f"the log reads {show(lines)}")
+
+
+# Restarts and readiness
+
+
+@then('within {time:Duration} the restarts of the {ref:Object} have waited "{waits:Text}" seconds after the first')
+def have_waited(world: World, time: float, ref: ObjectRef, waits: str) -> None:
+    """
+    Then within 2 minutes the restarts of the Pod "web" have waited "10, 20, 40" seconds after the first
+    """
+    expected = [float(wait) for wait in waits.split(",")]
+    seen: dict[int, float] = {}  # by number of restarts: how long its container had ended before
+
+    def look() -> None:
+        status = get(world.read(ref), "status.containerStatuses[0]")
+        number, state = get(status, "restartCount"), get(status, "state")
+        last = get(status, "lastState.terminated.finishedAt")
+        began = get(state, "running.startedAt") or get(state, "terminated.startedAt")
+        if isinstance(last, str) and isinstance(began, str) and number > 1:
+            seen.setdefault(number, _seconds(began) - _seconds(last))
+        found = [seen.get(number) for number in range(2, len(expected) + 2)]
+        require(None not in found, lambda: f"the waits are {show(found)} so far")
+        for wait, told in zip(expected, found, strict=True):
+            assert told is not None
+            longest = wait + wait * _SLACK[0] + _SLACK[1]
+            require(wait - 1 <= told <= longest, lambda: f"the waits were {show(found)} seconds, not about {waits}")
+
+    world.driver.eventually(look, time)
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
+
+
+@then('within {time:Duration} the readiness of the {ref:Object} has been "{states:Text}"')
+def readiness_has_been(world: World, time: float, ref: ObjectRef, states: str) -> None:
+    """
+    Then within 1 minute the readiness of the Pod "web" has been "yes, no, yes"      (once it has been ready first)
+    """
+    expected = [state.strip() for state in states.split(",")]
+    seen: list[str] = []
+
+    def look() -> None:
+        state = "yes" if get(world.read(ref), "status.conditions[type=Ready].status") == "True" else "no"
+        if (seen or state == expected[0]) and seen[-1:] != [state]:
+            seen.append(state)
+        require(seen == expected, lambda: f"it has been {show(seen)}")
+
+    world.driver.eventually(look, time)
+
+
+# What is used
+
+
+@then("within {time:Duration} the use of CPU and memory of the {ref:Object} can be read")
+def use_can_be_read(world: World, time: float, ref: ObjectRef) -> None:
+    """
+    Then within 2 minutes the use of CPU and memory of the Pod "web" can be read
+    """
+    if ref.kind not in ("Pod", "Node"):
+        raise Misused(f"what a {ref.kind} uses is not told")
+    path = world.path(ref).replace("/api/v1", _METRICS, 1)
+
+    def told() -> None:
+        answer = world.api.call("GET", path)
+        require(answer.accepted, lambda: f"reading what {ref} uses was {world.plain(str(answer))}")
+        uses = [answer.object] if ref.kind == "Node" else answer.object.get("containers") or []
+        figures = [str(get(use, f"usage.{name}")) for use in uses for name in ("cpu", "memory")]
+        require(figures and all(figure[:1] in "123456789" for figure in figures), lambda: f"it uses {show(figures)}")
+
+    world.driver.eventually(told, time)
+
+
+# Kubelets
+
+
+@when('the kubelet of the node "{name:Text}" starts anew')
+def starts_anew(world: World, name: str) -> None:
+    """
+    When the kubelet of the node "a" starts anew
+    """
+    world.driver.restart_kubelet(world.names.cluster(name))
+
+
+@when('the node "{name:Text}" loses its power and comes back')
+def loses_power(world: World, name: str) -> None:
+    """
+    When the node "a" loses its power and comes back
+    """
+    world.driver.power_cycle(world.names.cluster(name))
