@@ -123,10 +123,9 @@ class Kubelet:
     def lose_power(self) -> None:
         """End as a machine does: no container and no sandbox is left; the disk is."""
         self.stop()
-        self.runtime.lose_power()
         for sandbox in list(self.runtime.sandboxes.values()):
             self.detach_network(sandbox)
-            self.runtime.remove(sandbox.uid)
+        self.runtime.lose_power()
 
     # What is told
 

@@ -423,14 +423,17 @@ class PodWorker:
         )
 
     def _attempt(self, name: str) -> int:
-        """The number of its restarts so far."""
+        """The number of its restarts so far; of one whose sandbox was lost, with the one to come."""
         last = self.sandbox.latest(name) if self.sandbox else None
         if last is not None:
             return last.config.attempt
+        known = self._node.runtime.attempts.get(self.uid, {}).get(name)
+        if known is not None:
+            return known + 1
         for key in ("containerStatuses", "initContainerStatuses"):
             for told in get_path(self.pod, "status", key, default=()):
                 if told["name"] == name and told.get("containerID"):
-                    return int(told["restartCount"]) + 1  # its sandbox was lost
+                    return int(told["restartCount"]) + 1
         return 0
 
     def _start(self, container: Object, config: Config) -> None:

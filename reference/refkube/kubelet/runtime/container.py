@@ -249,6 +249,7 @@ class Sandbox:
 
     def create(self, config: Config) -> Container:
         container = Container(self, config, self.runtime.new_id())
+        self.runtime.attempts.setdefault(self.uid, {})[config.name] = config.attempt
         instances = self.containers.setdefault(config.name, [])
         instances.append(container)
         del instances[: -DEAD_KEPT - 1]
@@ -271,6 +272,7 @@ class Runtime:
         self.images = images
         self.disk = Tree(disk, loop.now)
         self.sandboxes: dict[str, Sandbox] = {}
+        self.attempts: dict[str, dict[str, int]] = {}  # by Pod and container, as the directories of logs tell them
         self.told: Callable[[str], object] | None = None
         self._ids = new_id
 
@@ -284,11 +286,13 @@ class Runtime:
     def remove(self, uid: str) -> None:
         """Forget a Pod, with the logs of its containers."""
         self.sandboxes.pop(uid, None)
+        self.attempts.pop(uid, None)
 
     def lose_power(self) -> None:
-        """Everything that runs ends at once; nothing is told, and nobody remembers it."""
+        """Everything that runs ends at once; nothing is told, and only the disk remembers it."""
         told, self.told = self.told, None
         for sandbox in self.sandboxes.values():
             for container in sandbox.running:
                 container.kill()
         self.told = told
+        self.sandboxes.clear()

@@ -152,15 +152,13 @@ def restarts_everything(original: Original, self: PodWorker, container: Object, 
     return True
 
 
-@miniature("With one container all are restarted.", caught_by=("restarts.03", "running.07"), instead_of=PodWorker._keep)
-def restarts_all_together(original: Original, self: PodWorker, container: Object) -> bool:
+@miniature("One restart is everybody's.", caught_by=("restarts.03", "running.07"), instead_of=PodWorker._start)
+def restarts_all_together(original: Original, self: PodWorker, container: Object, config: Any) -> None:
     assert self.sandbox is not None
-    instance = self.sandbox.latest(container["name"])
-    others = [instances[-1] for instances in self.sandbox.containers.values() if instances[-1] is not instance]
-    if instance is not None and instance.running and any(other.state == "exited" for other in others):
-        self._again.add(container["name"])
-        instance.kill()
-    return bool(original(self, container))
+    for other in self.sandbox.running if config.attempt else ():
+        self._again.add(other.name)
+        other.kill()
+    original(self, container, config)
 
 
 @miniature("The log before a restart is lost.", caught_by="restarts.04", instead_of=NodeServer._logs)
