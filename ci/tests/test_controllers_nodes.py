@@ -23,7 +23,7 @@ UNREACHABLE, NOT_READY = "node.kubernetes.io/unreachable", "node.kubernetes.io/n
 
 
 def cluster_of(nodes: int, **options: Any) -> tuple[Cluster, Client]:
-    cluster = Cluster(nodes=nodes, options=Options(**options))
+    cluster = Cluster(nodes=nodes, hollow=True, options=Options(**options))
     client = cluster.client("admin", "system:masters")
     cluster.loop.run_for(1)
     return cluster, client

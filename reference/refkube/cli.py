@@ -26,6 +26,7 @@ from refkube.cluster import (
     SCHEDULERS,
     Cluster,
     ControllerManager,
+    Machinery,
     StoreError,
     networking,
     open_store,
@@ -253,6 +254,22 @@ def controller_manager(
     options = Options(root_ca=component.authority, extra=extra)
     manager = ControllerManager(component.client, component.loop, chosen, options)
     _run(component, manager, leader_elect)
+
+
+@app.command()
+def kubelet(
+    kubeconfig: Kubeconfig,
+    name: Annotated[str, typer.Option(help="The node's name.")],
+    node_ip: Annotated[str, typer.Option(help="The node's address, in 192.168.100.0/24.")] = "192.168.100.11",
+    speed: Speed = 1.0,
+) -> None:
+    """Run a node against an API server until interrupted: its kubelet, and containers that are programs."""
+    component = _component("kubelet", kubeconfig, speed)
+    try:
+        machinery = Machinery(component.client(), component.loop, name, node_ip)
+    except ValueError as why:
+        _fail(str(why))
+    _run(component, machinery, leader_elect=False)
 
 
 def _component(name: str, kubeconfig: Path, speed: float) -> Component:

@@ -367,6 +367,29 @@ class Network:
             self.stop(part)
 
 
+class Machinery:
+    """One node as a process of its own: kubelet, flanneld and kube-proxy, on a LAN that no other process is on."""
+
+    def __init__(self, client: Client, loop: Loop, name: str, address: str):
+        host = Fabric(loop).join(name, address)
+        parts: dict[str, Callable[[], Flanneld | Proxier]] = {
+            FLANNELD: lambda: Flanneld(client.with_user_agent(FLANNELD), loop, host, name),
+            KUBE_PROXY: lambda: Proxier(client.with_user_agent(KUBE_PROXY), loop, host, name),
+        }
+        self._network = Network(loop, host, parts)
+        storage = HostPath()
+        runtime = Runtime(loop, Images(loop, known), Ids(None).uid)
+        runtime.disk.mount(storage.root, storage.disk)
+        self.kubelet = Kubelet(client, loop, Machine(name, address), runtime, self._network.cni, host)
+
+    def start(self) -> None:
+        self.kubelet.start()
+
+    def stop(self) -> None:
+        self.kubelet.stop()
+        self._network.close()
+
+
 class Cluster:
     """A control plane on one loop: in virtual time unless a clock is given, in memory unless a store is given.
 

@@ -64,7 +64,7 @@ class Actions:
         timer = self._loop.call_later(timeout, too_late)
         try:
             undo.append(self._start(handler, spec, container, end, whose))
-        except (Unfit, OSError) as why:
+        except (Unfit, OSError, ValueError) as why:
             end(False, str(why))
 
         def give_up() -> None:

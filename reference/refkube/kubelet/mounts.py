@@ -33,7 +33,7 @@ class PodVolumes:
         self._read = read
         self._token = token
         self._now = now
-        self.base = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes"
+        self.base = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}"
         self.ready: dict[str, tuple[Node, bool]] = {}  # by name: what it is, and whether it is read-only
 
     def mount(self, pod: Object, address: str, host: str, allocatable: Object) -> None:
@@ -107,7 +107,7 @@ class PodVolumes:
         _fail(name, f"no volume plugin matched: {kind} is not supported on this node")
 
     def _own(self, name: str) -> Node:
-        path = f"{self.base}/{name}"
+        path = f"{self.base}/volumes/{name}"
         self._disk.make_directory(path, parents=True)
         return self._disk.get(path)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import h11
 
 from refkube.hostnet import Endpoint, Listener, Namespace, Stream
 
-MAX_BODY = 10 * 1024
+_PLAIN = "/?&=%:;,+@!$'()*~#[]"  # of a target: what is not escaped
 
 
 @dataclass
@@ -49,13 +50,22 @@ def ask(
     body: bytes = b"",
     timeout: float = 127.0,
 ) -> Callable[[], None]:
-    """One request on a connection of its own; what is returned gives it up. `failed` is told why in a few words."""
+    """One request on a connection of its own; what is returned gives it up. `failed` is told why in a few words.
+
+    Raises ValueError for what is no request, or no address.
+    """
     streams: list[Stream] = []
     over: list[bool] = []
+    connection = h11.Connection(h11.CLIENT)
+    try:
+        asked = h11.Request(method=method, target=quote(target, safe=_PLAIN), headers=_bytes(headers))
+        sent = (connection.send(asked) or b"") + (connection.send(h11.Data(body)) or b"" if body else b"")
+        sent += connection.send(h11.EndOfMessage()) or b""
+    except h11.LocalProtocolError as why:
+        raise ValueError(str(why)) from None
 
     def opened(stream: Stream) -> None:
         streams.append(stream)
-        connection = h11.Connection(h11.CLIENT)
         code, pieces, told = 0, [], []
 
         def end(answer: Answer | None, why: str = "") -> None:
@@ -91,9 +101,7 @@ def ask(
             end(None, {"reset": "connection reset by peer"}.get(why, why or "EOF"))
 
         stream.received, stream.closed = received, closed
-        sent = connection.send(h11.Request(method=method, target=target, headers=headers))
-        sent = (sent or b"") + (connection.send(h11.Data(body)) or b"" if body else b"")
-        stream.send(sent + (connection.send(h11.EndOfMessage()) or b""))
+        stream.send(sent)
 
     pending = net.connect(to, opened, lambda why: over or failed(why), timeout)
 
@@ -104,6 +112,10 @@ def ask(
             stream.abort()
 
     return give_up
+
+
+def _bytes(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
 
 
 def serve(net: Namespace, local: Endpoint, handle: Callable[[Asked], object]) -> Listener:
@@ -155,7 +167,10 @@ class _Served:
         assert request is not None
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         method, target = request.method.decode(), request.target.decode("latin-1")
-        self._handle(Asked(method, target, headers, self._body, self._stream.remote, self._answer))
+        try:
+            self._handle(Asked(method, target, headers, self._body, self._stream.remote, self._answer))
+        except (ValueError, LookupError, OSError) as why:
+            self._answer(Answer(500, f"{why}\n".encode()))
 
     def _answer(self, answer: Answer) -> None:
         connection = self._connection

@@ -206,34 +206,35 @@ class Process:
         self._run(value)
 
     def _run(self, value: Any) -> None:
-        body = self._body
-        assert body is not None
+        """Let it go on until its next wait. Whatever it does wrong, it ends alone."""
+        assert self._body is not None
         try:
-            wait = body.send(value)
+            wait = self._body.send(value)
+            if self.exit_code is None:
+                self._cancel = None
+                self._cancel = wait(self._resumer())
+            else:
+                self._body.close()
         except StopIteration as end:
             self.exit(end.value or 0)
-            return
         except OSError as why:
             self.complain(f"{self.argv[0]}: {told(why)}")
             self.exit(1)
-            return
-        except Exception as why:  # whatever a program does wrong, it ends alone
+        except Exception as why:
             self.complain(f"{self.argv[0]}: {type(why).__name__}: {why}")
             self.exit(1)
-            return
-        if self.exit_code is not None:
-            body.close()
-            return
+
+    def _resumer(self) -> Resume:
+        """What ends the wait that begins now, once."""
         self._turn += 1
         turn = self._turn
-        self._cancel = None
 
         def resume(result: Any = None) -> None:
             if self._turn == turn and self.exit_code is None:
                 self._turn += 1
                 self.loop.call_soon(self._resumed, self._turn, result)
 
-        self._cancel = wait(resume)
+        return resume
 
     def _resumed(self, turn: int, value: Any) -> None:
         if self._turn == turn and self.exit_code is None:

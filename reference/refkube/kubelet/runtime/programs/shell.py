@@ -89,6 +89,7 @@ class Shell:
         self._pending: list[str] = []
         self._guarded = 0  # depth of conditions, in which a failure does not end the shell
         self._count = 0
+        self._substituted = 0  # the exit code of the latest $(...)
         self._waiting: Resume | None = None
 
     def whole(self, text: str, last: bool = True) -> Run:
@@ -241,7 +242,9 @@ class Shell:
             return self._failed(1)
         if not words:
             self.variables.update(values)
-            return self.status if any(part.kind == "command" for _, word in node.assignments for part in word) else 0
+            return (
+                self._substituted if any(part.kind == "command" for _, word in node.assignments for part in word) else 0
+            )
         if self.trace:
             io.err(f"+ {' '.join(words)}\n".encode())
         name = words[0]
@@ -466,7 +469,7 @@ class Shell:
         if part.kind == "command":
             output: list[bytes] = []
             child = self._fork(syntax.parse(part.text), _Io(io.stdin, output.append, io.err))
-            self.status = yield from self._await(child)
+            self._substituted = yield from self._await(child)
             return b"".join(output).decode(errors="replace").rstrip("\n")
         return (yield from self._parameter(part.text, io))
 
