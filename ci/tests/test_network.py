@@ -159,6 +159,19 @@ def test_datagrams_that_do_not_fit_go_in_pieces(lab: Lab) -> None:
     assert got == [(bytes(range(256)) * 20, (lab.address("n1p1"), socket.local[1]))]
 
 
+def test_what_lost_a_piece_is_lost_and_the_next_arrives(lab: Lab) -> None:
+    got: list[bytes] = []
+    lab.pods["n2p1"].bind(("0.0.0.0", 53), lambda data, sender: got.append(data))
+    socket = lab.pods["n1p1"].bind(("0.0.0.0", 0), lambda data, sender: None)
+    lost = iter([True])
+    lab.get("n1p1", lab.address("n2p1"), 8080)
+    lab.fabric.lan.spoils = lambda frame: next(lost, False)
+    for content in (b"a", b"b"):
+        socket.send(content * 3000, (lab.address("n2p1"), 53))
+    lab.loop.settle()
+    assert got == [b"b" * 3000]
+
+
 def test_a_loop_of_routes_ends_with_the_ttl(lab: Lab) -> None:
     for name, other in (("n1", "192.168.100.12"), ("n2", "192.168.100.11")):
         lab.nodes[name].replace_route(Route("10.99.0.0/16", "eth0", other))

