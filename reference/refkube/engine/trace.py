@@ -26,17 +26,18 @@ class Trace:
 
     def __init__(self, now: Callable[[], float]):
         self.on = False
+        self.hops = False  # packets' hops, too, which are many
         self._now = now
         self._entries: deque[Entry] = deque()
         self._listeners: list[Callable[[Entry], None]] = []
 
-    def start(self, limit: int | None = None) -> None:
+    def start(self, limit: int | None = None, hops: bool = True) -> None:
         """Begin to record, keeping the last `limit` entries, or all."""
         self._entries = deque(self._entries, maxlen=limit)
-        self.on = True
+        self.on, self.hops = True, hops
 
     def stop(self) -> None:
-        self.on = False
+        self.on = self.hops = False
 
     def clear(self) -> None:
         self._entries.clear()

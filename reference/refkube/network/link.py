@@ -109,7 +109,7 @@ class Device:
         """It is deleted."""
 
     def _seen(self, frame: Frame, way: str) -> None:
-        if self.owner.wire.trace.on:
+        if self.owner.wire.trace.hops:
             note(self.owner, self, frame.payload, way)
         if self.captures:
             data = encode(frame.payload) if self.raw and isinstance(frame.payload, Packet) else encode_frame(frame)
@@ -182,7 +182,7 @@ class Lan:
 def note(owner: Owner, device: Device | None, payload: Any, event: str, verdict: str = "", reason: str = "") -> None:
     """One hop of a packet's journey, told where somebody listens."""
     trace = owner.wire.trace
-    if not trace.on or not isinstance(payload, Packet):
+    if not trace.hops or not isinstance(payload, Packet):
         return
     inner: Packet = payload
     outer: tuple[str, ...] = ()

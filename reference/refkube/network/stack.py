@@ -297,7 +297,7 @@ class Stack:
     def _deliver(self, device: Device, packet: Packet) -> None:
         if packet.quoted is not None and (packet.flags, packet.ack) == (UNREACHABLE, TOO_BIG):
             self._pmtu[packet.quoted.dst] = max(packet.seq, 552), self.wire.now() + PMTU_SECONDS
-        if self.wire.trace.on:
+        if self.wire.trace.hops:
             note(self, device, packet, "socket", "accept")
         why = self.sockets.deliver(packet)
         if why:
@@ -331,7 +331,7 @@ class Stack:
     # Departure
 
     def output(self, packet: Packet) -> str:
-        if self.wire.trace.on and packet.label is None:
+        if self.wire.trace.hops and packet.label is None:
             packet.label = packet.tuple
         entry = self.find_route(packet.dst)
         if entry is None or entry.device is None or entry.kind not in ("unicast", "local", "broadcast"):
@@ -427,7 +427,7 @@ class Stack:
         if not netfilter.used and not self.ipvs:
             return True
         tracking = netfilter.tracking or (self.ipvs and self.sysctls["net.ipv4.vs.conntrack"] != "0")
-        before = packet.tuple if self.wire.trace.on else None
+        before = packet.tuple if self.wire.trace.hops else None
         for step in steps:
             drop: Drop | None = None
             if step == "track":

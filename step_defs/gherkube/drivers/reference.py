@@ -85,7 +85,7 @@ class ReferenceDriver(Driver):
         cluster = Cluster(
             nodes=self._nodes, seed=self._seed, store=open_store("observed"), networking=self._networking()
         )
-        cluster.loop.trace.start(RECORDED)
+        cluster.loop.trace.start(RECORDED, hops=False)
         cluster.loop.patience = PATIENT_CALLS
         return cluster
 
