@@ -227,7 +227,7 @@ def _discovered(kind: Kind) -> Object:
     """An APIResourceDiscovery."""
     resource: Object = {
         "resource": kind.plural,
-        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "responseKind": {"group": "", "version": "", "kind": kind.kind},  # of the same group and version
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
         "verbs": sorted(kind.verbs),
@@ -243,5 +243,7 @@ def _discovered(kind: Kind) -> Object:
 
 def _discovered_subresource(kind: Kind, name: str) -> Object:
     group, version_, served = subresource_kind(kind, name)
+    if (group, version_) == (kind.group, kind.version):
+        group = version_ = ""
     response = {"group": group, "version": version_, "kind": served}
     return {"subresource": name, "responseKind": response, "verbs": list(SUBRESOURCES[name][0])}

@@ -155,7 +155,6 @@ storage.v1.CSIDriver: Name; AttachRequired:boolean | @Spec.attachRequired;
   TokenRequests | @Spec.tokenRequests; RequiresRepublish:boolean | @Spec.requiresRepublish;
   Modes | @Spec.volumeLifecycleModes; Age
 storage.v1.CSINode: Name; Drivers:integer | Drivers indicates the number of CSI drivers registered on the node; Age
-storage.v1.CSIStorageCapacity: Name; StorageClassName | @.storageClassName; Capacity | @.capacity
 storage.v1.StorageClass: Name; Provisioner | @.provisioner; ReclaimPolicy | @.reclaimPolicy;
   VolumeBindingMode | @.volumeBindingMode; AllowVolumeExpansion | @.allowVolumeExpansion; Age
 storage.v1.VolumeAttachment: Name; Attacher | @Spec.attacher; PV | @Source.persistentVolumeName;

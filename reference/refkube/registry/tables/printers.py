@@ -500,12 +500,6 @@ def _csi_driver(o: Object, _: float) -> Cells:
     return [*switches, tokens, spec.get("requiresRepublish", False), modes]
 
 
-@_prints("storage.v1.CSIStorageCapacity")
-def _csi_capacity(o: Object, _: float) -> Cells:
-    capacity = UNSET if o.get("capacity") is None else _quantity(o["capacity"])
-    return [o.get("storageClassName", ""), capacity]
-
-
 @_prints("admissionregistration.v1.ValidatingAdmissionPolicy")
 @_prints("admissionregistration.v1.MutatingAdmissionPolicy")
 def _admission_policy(o: Object, _: float) -> Cells:
