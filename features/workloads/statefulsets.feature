@@ -157,9 +157,10 @@ Feature: StatefulSets
     @id:statefulsets.12 @core
     Scenario: A gap is filled before a member is added
       Given a running StatefulSet "web" with:
-        | field                             | value                                |
-        | spec.replicas                     | 2                                    |
-        | spec.template.spec.readinessGates | [{conditionType: gherkube.dev/open}] |
+        | field                                            | value                                |
+        | spec.replicas                                    | 2                                    |
+        | spec.template.spec.readinessGates                | [{conditionType: gherkube.dev/open}] |
+        | spec.template.spec.terminationGracePeriodSeconds | 0                                    |
       And somebody has deleted the Pod "web-0"
       And the StatefulSet "web" has come to have:
         | field                | value |
