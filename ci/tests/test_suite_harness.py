@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 from gherkube import cli, paths, smoke
 from gherkube.drivers import open_target, protocol
-from gherkube.drivers.base import Connection, Crossing, Journey, Place, Unreachable
+from gherkube.drivers.base import Connection, Crossing, Journey, NotOffered, Place, Unreachable
 from gherkube.drivers.serving import ServedReference
 from gherkube.report import read_report
 
@@ -48,6 +48,13 @@ class Networked(ServedReference):
 
     def held(self) -> list[Connection]:
         return [Connection("timed out")]
+
+    def release(self) -> None:
+        self.asked.append("release")
+
+    def outside_address(self, place: Place) -> str:
+        self.asked.append(place)
+        return "192.0.2.1"
 
     def fetch(self, *asked: Any) -> tuple[int, str]:
         self.asked.append(asked)
@@ -90,6 +97,17 @@ def test_smoke_finds_refkube_sane(served: Networked, capsys: pytest.CaptureFixtu
     assert "refkube v1.36" in told
 
 
+def test_a_harness_begins_with_the_parameters_that_a_scenario_chooses(served: Networked) -> None:
+    driver = open_target(served.url)
+    driver.begin("things.01", ["net.connect"])
+    driver.choose("flannel-backend", "host-gw")
+    assert served._chosen == {"flannel-backend": "host-gw"}
+    assert driver.api().call("GET", "/api/v1/namespaces/home").accepted
+    with pytest.raises(NotOffered, match="does not offer flannel-backend pigeon"):
+        driver.choose("flannel-backend", "pigeon")
+    driver.close()
+
+
 PARTS = "@id:labels.06 or @id:labels.08 or @id:audit.02 or @id:store.02 or @id:rollouts.02 or @id:endpoints.23"
 
 
@@ -130,6 +148,8 @@ def test_what_only_a_harness_can_do_is_carried_as_it_is(served: Networked) -> No
         Connection("refused"),
     ]
     assert driver.held() == [Connection("timed out")]
+    driver.release()
+    assert driver.outside_address(Place("outside")) == "192.0.2.1"
     assert driver.fetch(Place("node", "n1"), "10.1.0.3", 80, "/a") == (200, "hello")
     assert driver.resolve(pod, "web") == ("NOERROR", ["10.96.0.10"])
     assert driver.journey(pod, "10.1.0.3", 80).there == (
@@ -141,6 +161,8 @@ def test_what_only_a_harness_can_do_is_carried_as_it_is(served: Networked) -> No
     driver.start_component("n1", "kube-proxy")
     assert served.asked == [
         (pod, "10.96.0.10", 80, "TCP", 2, False, 0),
+        "release",
+        Place("outside"),
         (Place("node", "n1"), "10.1.0.3", 80, "/a"),
         (pod, "web", "A"),
         (pod, "10.1.0.3", 80, "TCP"),

@@ -23,6 +23,7 @@ from gherkube.drivers.base import (
     Crossing,
     Journey,
     Names,
+    NotOffered,
     Object,
     Place,
     Recorded,
@@ -98,6 +99,7 @@ class HarnessDriver(LiveDriver):
             self._harness.close()
             raise TargetError(str(error)) from None
         self._marks: list[tuple[int, int]] = []  # (requests before it, step)
+        self._next: dict[str, Any] = {}  # what the scenario was begun with
         self._told = dict(identity.get("implementation") or {})
         self._renews = self.alone = identity.get("isolation") == "reset"
         self._skips = "time.skip" in declared
@@ -114,14 +116,28 @@ class HarnessDriver(LiveDriver):
     # Scenarios
 
     def begin(self, scenario: str, needs: Collection[str] = ()) -> Names:
+        self._next = {"scenario": scenario, "needs": sorted(needs), "parameters": {}}
+        self._reset()
+        return self._move_in() if self._renews else super().begin(scenario, needs)
+
+    def choose(self, parameter: str, value: str) -> None:
+        if self.parameters.get(parameter) == value and not self._next["parameters"]:
+            return
+        self._next["parameters"][parameter] = value
+        if not self._renews or not self._reset().get("offered"):
+            raise NotOffered(f"the harness at {self._harness.url} does not offer {parameter} {value}")
+        self._move_in()
+
+    def _reset(self) -> Mapping[str, Any]:
         self._marks = []
-        told = self._harness.ask("reset", scenario=scenario)
+        told: Mapping[str, Any] = self._harness.ask("reset", **self._next)
         if "kubernetes" in told:
             self.reconnect(_config(self.target, told["kubernetes"]))
-        if not self._renews:
-            return super().begin(scenario, needs)
+        return told
+
+    def _move_in(self) -> Names:
         self.exchanges.clear()
-        return self.move_in(HOME, scenario, marker="")
+        return self.move_in(HOME, self._next["scenario"], marker="")
 
     def end(self) -> None:
         if not self._renews:
@@ -232,6 +248,12 @@ class HarnessDriver(LiveDriver):
 
     def held(self) -> list[Connection]:
         return _connections(self._harness.ask("held"))
+
+    def release(self) -> None:
+        self._harness.ask("release")
+
+    def outside_address(self, place: Place) -> str:
+        return str(self._harness.ask("outside", **_place(place))["address"])
 
     def fetch(self, origin: Place, address: str, port: int, path: str) -> tuple[int, str]:
         told = self._harness.ask("fetch", **_from(origin), address=address, port=port, path=path)

@@ -41,6 +41,8 @@ OPERATIONS = {
     "node": Operation("POST", "/node", "node", "done", "nodes.fault", "Silence, resume or add a node's kubelet."),
     "connect": Operation("POST", "/connect", "connect", "connections", "net.connect", "New connections."),
     "held": Operation("POST", "/held", "", "connections", "net.connect", "One more request over each held connection."),
+    "release": Operation("POST", "/release", "", "done", "net.connect", "Close the held connections."),
+    "outside": Operation("POST", "/outside", "place", "address", "net.connect", "The address of a machine outside."),
     "fetch": Operation("POST", "/fetch", "fetch", "fetched", "net.connect", "An answer by HTTP."),
     "resolve": Operation("POST", "/resolve", "resolve", "resolved", "dns", "What a Pod's resolver makes of a name."),
     "journey": Operation("POST", "/journey", "journeyed", "journey", "net.capture", "One connection, followed."),

@@ -17,7 +17,7 @@ from gherkube.drivers import protocol
 from gherkube.drivers.base import Connection, Crossing, Place
 from gherkube.drivers.loopback import Beside, Loopback
 from gherkube.drivers.protocol import OPERATIONS, Broken
-from gherkube.drivers.reference import ReferenceDriver
+from gherkube.drivers.reference import PARAMETERS, ReferenceDriver
 
 PATH = "/harness"
 
@@ -36,6 +36,8 @@ class ServedReference(ReferenceDriver):
             "node": lambda asked: self._do(getattr(self, asked["do"]), asked["node"]),
             "connect": lambda asked: _told(self.connect(_place(asked), *_of(asked, CONNECT))),
             "held": lambda asked: _told(self.held()),
+            "release": lambda asked: self._do(self.release),
+            "outside": lambda asked: {"address": self.outside_address(Place(**asked))},
             "fetch": lambda asked: dict(zip(FETCHED, self.fetch(_place(asked), *_of(asked, FETCH)), strict=True)),
             "resolve": lambda asked: dict(zip(RESOLVED, self.resolve(_place(asked), *_of(asked, NAMED)), strict=True)),
             "journey": self._journey,
@@ -86,8 +88,13 @@ class ServedReference(ReferenceDriver):
         }
 
     def _reset(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._needs = frozenset(asked.get("needs") or ())
+        wanted = asked.get("parameters") or {}
+        offered = all(value in PARAMETERS.get(name, ()) for name, value in wanted.items())
+        self._chosen = dict(wanted) if offered else {}
+        self.end()  # what is kept of the cluster before
         self._loopback.renew()
-        return {}
+        return {"offered": offered}
 
     def _time(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         loop, seconds = self.cluster.loop, asked["seconds"]
