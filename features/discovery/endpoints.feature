@@ -362,16 +362,16 @@ Feature: Endpoints
         | a   | web       | 8080 |
 
     @id:endpoints.23 @core
-    Scenario: A Pod that has failed leaves
+    Scenario: A Pod that has failed is not listed
       Given these running Pods:
         | name | labels  | spec.activeDeadlineSeconds | spec.restartPolicy |
         | a    | app=web |                            |                    |
-        | b    | app=web | 30                         | Never              |
-      When a Service "web" is created
-      Then within 60 seconds the Pod "b" has:
+        | b    | app=web | 20                         | Never              |
+      And the Pod "b" has come to have:
         | field        | value  |
         | status.phase | Failed |
-      And within 30 seconds the Endpoints "web" list:
+      When a Service "web" is created
+      Then within 30 seconds the Endpoints "web" list:
         | Pod |
         | a   |
 
