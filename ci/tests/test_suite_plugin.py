@@ -168,7 +168,15 @@ def test_a_failure_is_shown_in_the_words_of_the_feature(suite: pytest.Pytester) 
     assert "conftest.py" not in shown
 
 
-def test_a_lacking_capability_is_unsupported(suite: pytest.Pytester) -> None:
+def lacks(monkeypatch: pytest.MonkeyPatch, capability: str) -> None:
+    """Let the target be one that cannot do this."""
+    monkeypatch.setattr(
+        reference.ReferenceDriver, "capabilities", reference.ReferenceDriver.capabilities - {capability}
+    )
+
+
+def test_a_lacking_capability_is_unsupported(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacks(monkeypatch, "net.capture")
     feature(suite, scenario(1, tags="@core @req:API-3 @needs:net.capture") + scenario(2))
     _, results = run(suite)
     assert results["things.01"].outcome is Outcome.UNSUPPORTED
@@ -176,7 +184,10 @@ def test_a_lacking_capability_is_unsupported(suite: pytest.Pytester) -> None:
     assert results["things.02"].outcome is Outcome.PASSED
 
 
-def test_a_profile_whose_requirements_the_target_lacks_is_not_run(suite: pytest.Pytester) -> None:
+def test_a_profile_whose_requirements_the_target_lacks_is_not_run(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacks(monkeypatch, "pods.real")
     feature(suite, scenario(1, tags="@core @req:POD-1").replace("things.", "pods."), "pods", "kubelet")
     _, results = run(suite)
     assert results["pods.01"].outcome is Outcome.UNSUPPORTED

@@ -267,13 +267,11 @@ class PodWorker:
         self._stop(instance, grace, f"Container {instance.name} resize requires restart")
 
     def _restarts(self, container: Object, code: int) -> bool:
-        if is_sidecar(container):
-            return True
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        initial = any(one["name"] == container["name"] for one in self.pod["spec"].get("initContainers") or ())
-        if initial:
-            return code != 0 and restarts(container, policy, code)
-        if any(one["name"] == container["name"] for one in self.pod["spec"].get("ephemeralContainers") or ()):
+        spec, name = self.pod["spec"], container["name"]
+        policy = spec.get("restartPolicy", "Always")
+        if any(one["name"] == name for one in spec.get("initContainers") or ()):
+            return is_sidecar(container) or (code != 0 and restarts(container, policy, code))
+        if any(one["name"] == name for one in spec.get("ephemeralContainers") or ()):
             return False
         return restarts(container, policy, code)
 
