@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from refkube.api import resources
-from refkube.apimachinery.meta import Object, is_terminating
+from refkube.apimachinery.meta import Object
 from refkube.apimachinery.rest import HttpResponse
 from refkube.client.informer import Informer
 from refkube.kubelet import actions, admit, environment, resizing, status
@@ -100,7 +100,7 @@ def pulls_in_any_case(
 
 @miniature(
     "What changes in a Pod's spec is not seen.",
-    caught_by=("starting.08", "running.07", "running.08"),
+    caught_by=("running.07", "running.08"),
     instead_of=Kubelet._updated,
 )
 def overlooks_changed_specs(original: Original, self: Kubelet, pod: Object) -> None:
@@ -463,22 +463,14 @@ def takes_containers_along(original: Original, self: Kubelet) -> None:
     self.runtime.lose_power()
 
 
-@miniature(
-    "What is marked as deleted when a kubelet starts is left alone.", caught_by="running.12", instead_of=Kubelet._added
-)
-def leaves_the_deleted_alone(original: Original, self: Kubelet, pod: Object) -> None:
-    if not is_terminating(pod):
-        original(self, pod)
-
-
 @miniature("Restarts are counted from the kubelet's own start.", caught_by="running.13", instead_of=PodWorker._attempt)
 def counts_from_zero(original: Original, self: PodWorker, name: str) -> int:
     return int(original(self, name)) if self.sandbox and self.sandbox.latest(name) else 0
 
 
-@miniature("A node does not tell what of it can be had.", caught_by="running.14", instead_of=NodeStatus._status)
-def tells_nothing_allocatable(original: Original, self: NodeStatus, known: Object) -> Object:
-    return {key: value for key, value in original(self, known).items() if key != "allocatable"}
+@miniature("A node does not tell what it has.", caught_by="running.14", instead_of=NodeStatus._status)
+def tells_no_capacity(original: Original, self: NodeStatus, known: Object) -> Object:
+    return {key: value for key, value in original(self, known).items() if key not in ("capacity", "allocatable")}
 
 
 @miniature("What is used is not told.", caught_by="running.15", instead_of=MetricsServer._item)
