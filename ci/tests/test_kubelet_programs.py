@@ -148,3 +148,20 @@ def test_a_grpc_probe_follows_what_the_program_says():
     command = ["wget", "-q", "-O", "-", "http://127.0.0.1:8080/make-not-serving"]
     sandbox.latest("main").run(command, lambda data: None, lambda data: None, None, lambda code: None)
     assert cluster.loop.run_until(lambda: not ready(), 10)
+
+
+def test_agnhost_tells_files_and_its_arguments() -> None:
+    runtime = Runtime(Loop(VirtualClock()), Images(Loop(VirtualClock()), known), lambda: "1")
+    sandbox = runtime.add({"metadata": {"name": "web", "namespace": "home", "uid": "1"}, "spec": {}})
+
+    def ran_agnhost(name: str, *words: str) -> tuple[str, int]:
+        argv = ["/agnhost", *words]
+        container = sandbox.create(Config(name, IMAGES["registry.k8s.io/e2e-test-images/agnhost"], argv, {}, "/"))
+        container.start()
+        container.loop.run_until(lambda: not container.running, 1000)
+        return output(container), container.exit_code
+
+    told = 'content of file "/tmp/x": mount-tester new file\n\nmode of file "/tmp/x": -rw-rw----\n'
+    assert ran_agnhost("a", "mounttest", "--new_file_0660=/tmp/x", "--file_mode=/tmp/x") == (told, 0)
+    assert ran_agnhost("b", "mounttest", "--file_content=/none")[1] == 1
+    assert ran_agnhost("c", "entrypoint-tester", "a", "b") == ("[/agnhost entrypoint-tester a b]\n", 0)

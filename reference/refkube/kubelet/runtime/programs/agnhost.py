@@ -1,8 +1,9 @@
 """agnhost, the image of Kubernetes' own end-to-end tests: many small servers and clients in one program.
 
 The first argument says what it is. Here: netexec, serve-hostname, liveness, connect, consume (CPU and memory), pause,
-dns-suffix, dns-server-list and grpc-health-checking. Source: kubernetes/test/images/agnhost. `consume` is in the spirit
-of its resource-consumer: --memory=64Mi and --cpu=500m are used at once, or with --after=30s later.
+mounttest, entrypoint-tester, dns-suffix, dns-server-list and grpc-health-checking. Source:
+kubernetes/test/images/agnhost. `consume` is in the spirit of its resource-consumer: --memory=64Mi and --cpu=500m are
+used at once, or with --after=30s later. Left out: a file's owner, the type of its file system.
 """
 
 from __future__ import annotations
@@ -308,6 +309,55 @@ def _grpc_health(process: Process, flags: dict[str, str], rest: list[str]) -> Bo
     return 0
 
 
+_NEW_FILE = b"mount-tester new file\n"
+
+
+def _mounttest(process: Process, flags: dict[str, str], rest: list[str]) -> Body:
+    """Makes files and tells modes and contents, in this order; a content in a loop until it is that of a new file."""
+    wrong = False
+    for mode in ("0644", "0666", "0660", "0777"):
+        path = flags.get(f"new_file_{mode}")
+        if path:
+            process.files.write(process.path(path), _NEW_FILE)
+            process.files.chmod(process.path(path), int(mode, 8))
+            wrong |= not _told_content(process, path)
+    for flag, what in (("file_mode", "mode"), ("file_perm", "perms")):
+        if flags.get(flag):
+            found = process.files.get(process.path(flags[flag])).mode
+            process.say(f'{what} of file "{flags[flag]}": {_permissions(found)}')
+    if flags.get("file_content"):
+        wrong |= not _told_content(process, flags["file_content"])
+    looped, until = flags.get("file_content_in_loop"), process.loop.now() + float(flags.get("retry_time") or 180)
+    breaks = flags.get("break_on_expected_content") != "false"
+    while looped and process.loop.now() < until:
+        found_it = _told_content(process, looped)
+        if found_it and breaks and process.files.read(process.path(looped)) == _NEW_FILE:
+            break
+        yield process.sleep(2)
+    return int(wrong)
+
+
+def _told_content(process: Process, path: str) -> bool:
+    try:
+        content = process.files.read(process.path(path)).decode(errors="replace")
+    except OSError as why:
+        process.say(f'error reading file content for "{path}": {why.strerror}')
+        return False
+    process.say(f'content of file "{path}": {content}')
+    return True
+
+
+def _permissions(mode: int) -> str:
+    """As Go writes them: "-rw-r--r--"."""
+    return "-" + "".join(letter if mode >> 8 - i & 1 else "-" for i, letter in enumerate("rwxrwxrwx"))
+
+
+def _entrypoint_tester(process: Process, flags: dict[str, str], rest: list[str]) -> Body:
+    process.say(f"[{' '.join(process.argv)}]")
+    return 0
+    yield
+
+
 def _help(process: Process, flags: dict[str, str], rest: list[str]) -> Body:
     process.say("Usage:\n  app [command]")
     return 0
@@ -329,6 +379,8 @@ COMMANDS: dict[str, Command] = {
     "connect": _connect,
     "consume": _consume,
     "pause": _pause,
+    "mounttest": _mounttest,
+    "entrypoint-tester": _entrypoint_tester,
     "dns-suffix": _told_dns("search"),  # type: ignore[dict-item]
     "dns-server-list": _told_dns("nameservers"),  # type: ignore[dict-item]
     "grpc-health-checking": _grpc_health,
