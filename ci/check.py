@@ -21,6 +21,10 @@ BIN = Path(sys.executable).parent
 PYTEST = (str(BIN / "pytest"), "-q", "-p", "no:cacheprovider")
 # What `refkube serve --nodes 3` is capable of and a driver cannot probe.
 SERVED = ("pods.run", "storage.provision", "lb.provision")
+# The profiles of the data path: the others say nothing that a kernel could change.
+NETWORK = ("pod-network", "flannel", "service-network", "ipvs")
+# Those in which a store shows: versions, watches, lists, writers at once.
+STORE = ("api", "selection", "admission", "discovery")
 sys.path.insert(0, str(ROOT))
 
 
@@ -111,7 +115,26 @@ def served_etcd() -> bool:
     from ci.etcd import etcd_server
 
     with etcd_server() as etcd:
-        return _judged("--etcd", etcd.url)
+        return _judged("--etcd", etcd.url, profiles=STORE)
+
+
+def kernel() -> bool:
+    """The features of the network, and clusters from a seed, on a real kernel."""
+    try:
+        from gherkube.drivers.kernel import lacking
+    except ImportError as missing:
+        raise Skipped(f"the package {missing.name} is missing") from None
+    from gherkube import uml
+
+    if lacking() and uml.missing():
+        raise Skipped(f"{lacking()}; User Mode Linux is {uml.missing()}")
+    profiles = [word for profile in NETWORK for word in ("--profile", profile)]
+    return all(
+        [
+            run(str(BIN / "gherkube"), "run", "--target", "kernel", *profiles),
+            run(sys.executable, "ci/differential.py", "--seeds", "20"),
+        ]
+    )
 
 
 def kill() -> bool:
@@ -125,13 +148,14 @@ def fuzz() -> bool:
     return run(sys.executable, "ci/fuzz.py", "--requests", "2000")
 
 
-def _judged(*options: str) -> bool:
-    """The features on `refkube serve`, whose time runs ten times as fast as ours."""
+def _judged(*options: str, profiles: tuple[str, ...] = ()) -> bool:
+    """The features, all or those of some profiles, on `refkube serve`, whose time runs ten times as fast as ours."""
     from ci.server import refkube_server
 
     with refkube_server("--nodes", "3", "--speed", "10", *options) as server:
         target = f"kubeconfig:{server.kubeconfig}?speed=10&capabilities={','.join(SERVED)}"
-        return run(str(BIN / "gherkube"), "run", "--target", target, "-n", "2")
+        chosen = [word for profile in profiles for word in ("--profile", profile)]
+        return run(str(BIN / "gherkube"), "run", "--target", target, "-n", "2", *chosen)
 
 
 CHECKS: dict[str, Callable[[], bool]] = {
@@ -143,6 +167,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "miniatures": miniatures,
     "served-sqlite": served_sqlite,
     "served-etcd": served_etcd,
+    "kernel": kernel,
     "kill": kill,
     "fuzz": fuzz,
 }

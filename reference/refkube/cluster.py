@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 from orjson import loads
 
@@ -68,12 +69,13 @@ from refkube.controllers.tainteviction import TaintEvictionController
 from refkube.coredns import manifest as coredns
 from refkube.coredns.records import Records
 from refkube.coredns.server import main as coredns_main
-from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock
+from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock, WaitingClock
 from refkube.engine.frozen import freeze
 from refkube.engine.ids import Ids
-from refkube.engine.loop import Loop
+from refkube.engine.loop import Loop, Poller
 from refkube.flannel.daemon import BACKENDS, Flanneld
 from refkube.flannel.daemon import Options as FlannelOptions
+from refkube.hostnet import Host, NetError
 from refkube.kubelet.cni import Cni
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.kubelet import Kubelet
@@ -88,7 +90,6 @@ from refkube.metricsserver import GROUP as METRICS
 from refkube.metricsserver import KINDS as METRIC_KINDS
 from refkube.metricsserver import MetricsServer
 from refkube.network.fabric import Fabric
-from refkube.network.host import Host
 from refkube.registry.lister import Lister
 from refkube.registry.registry import Registry
 from refkube.registry.repair import Repair
@@ -113,6 +114,7 @@ __all__ = [
     "StoreError",
     "networking",
     "open_store",
+    "real_kernel",
 ]
 
 FROZEN = "REFKUBE_FROZEN"  # the environment variable that proves that nobody changes what came from the store
@@ -317,6 +319,33 @@ class ControllerManager:
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """Whose network the machines have, and what a loop waits with for it."""
+
+    fabric: Callable[[Loop], Any]
+    poller: Poller | None = None
+
+
+def real_kernel(clock: WaitingClock | None = None) -> Kernel:
+    """This machine's own, in namespaces that go with the process. Wants root, real time, and gherkube[linux].
+
+    NetError where it cannot carry the data path.
+    """
+    from refkube.linux.host import LinuxFabric, lacking  # its libraries are an extra
+    from refkube.linux.poller import SocketPoller
+
+    if why := lacking():
+        raise NetError(f"this machine's kernel cannot carry the data path: {why}")
+    poller = SocketPoller(clock)
+
+    def fabric(loop: Loop) -> LinuxFabric:
+        poller.post = loop.post
+        return LinuxFabric(loop, poller)
+
+    return Kernel(fabric, poller)
+
+
+@dataclass(frozen=True)
 class Networking:
     """What runs on every node beside its kubelet and flanneld, and how; and whether the cluster has its names."""
 
@@ -414,13 +443,15 @@ class Cluster:
         scheduler: bool | None = None,
         hollow: bool = False,
         networking: Networking | None = None,
+        kernel: Kernel | None = None,
     ):
         self.hollow = hollow
         self.kubelets: list[Kubelet | HollowKubelet] = []
         self.cloud = cloud or SimulatedCloud()
         self.storage = HostPath()
+        self._kernel = kernel or Kernel(Fabric)
         options = replace(options or Options(), cloud=self.cloud)
-        self.loop = Loop(clock or VirtualClock(), on_error=on_error)
+        self.loop = Loop(clock or VirtualClock(), on_error=on_error, poller=self._kernel.poller)
         self.ids = Ids(seed)
         self.store = store(self.loop) if store else MemoryStore(stamp, self.loop)
         self.admin_token = "admin"
@@ -495,9 +526,9 @@ class Cluster:
         return kubelet
 
     @cached_property
-    def fabric(self) -> Fabric:
+    def fabric(self) -> Any:
         """The machines and the wires between them."""
-        return Fabric(self.loop)
+        return self._kernel.fabric(self.loop)
 
     def dial_node(self, name: str) -> Callable[[HttpRequest], HttpResponse] | None:
         """What serves at a node's kubelet; None if it does not run."""
@@ -569,6 +600,8 @@ class Cluster:
         self.manager.stop()
         self.apiserver.close()
         self.store.close()
+        if self._kernel.poller is not None and "fabric" in vars(self):
+            self.fabric.close()
 
     def _bootstrap(self) -> None:
         """What every cluster has from its beginning (pkg/controlplane, poststart hooks)."""

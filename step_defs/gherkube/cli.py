@@ -123,6 +123,8 @@ def run(
     from gherkube import runner
     from gherkube.progress import display
 
+    if (code := _in_guest(target)) is not None:
+        return code
     console = Console()
     options = runner.Options(
         target,
@@ -140,6 +142,19 @@ def run(
         features,
     )
     return runner.run(options, display(console), console)
+
+
+def _in_guest(target: str) -> int | None:
+    if target.partition("?")[0] != "kernel":
+        return None
+    from gherkube.drivers.base import TargetError
+    from gherkube.drivers.kernel import in_guest
+    from gherkube.runner import Unusable
+
+    try:
+        return in_guest(["-m", "gherkube", *sys.argv[1:]])
+    except TargetError as error:
+        raise Unusable(str(error)) from None
 
 
 @app.command("list")

@@ -88,6 +88,21 @@ def pytest_configure(config: pytest.Config) -> None:
         _open(suite)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """The target `kernel` may want another kernel than this machine's: then all is done there."""
+    target = str(config.getoption("--target", None) or "")
+    if target.partition("?")[0] != "kernel":
+        return None
+    from gherkube.drivers.base import TargetError
+    from gherkube.drivers.kernel import in_guest
+
+    try:
+        return in_guest(["-m", "pytest", *config.invocation_params.args])
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def suite_of(config: pytest.Config) -> Suite:
     """The suite of this session, made when it is first needed."""
     from gherkube import session

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 NEW_YEAR_2026 = 1767225600.0
 
@@ -68,6 +71,33 @@ class WallClock:
 
     def delay(self, when: float) -> float | None:
         return max(0.0, (when - self.now()) / self.speed)
+
+
+class WaitingClock:
+    """Runs, `speed` times as fast as the computer's, only while the loop waits: whatever the loop itself does takes no
+    time, however slow the machine is. Whoever waits for the loop says so by `wait`."""
+
+    def __init__(self, speed: float = 1.0, start: float = NEW_YEAR_2026):
+        self.speed = speed
+        self._now = start
+
+    def now(self) -> float:
+        return self._now
+
+    def skip_to(self, when: float) -> bool:
+        return False
+
+    def delay(self, when: float) -> float | None:
+        return max(0.0, (when - self._now) / self.speed)
+
+    def wait(self, wait: Callable[[float | None], T], timeout: float | None) -> T:
+        """Call `wait(timeout)`; the time that it takes, up to `timeout`, passes."""
+        began = time.monotonic()
+        try:
+            return wait(timeout)
+        finally:
+            spent = time.monotonic() - began
+            self._now += (spent if timeout is None else min(spent, timeout)) * self.speed
 
 
 def rfc3339(when: float) -> str:

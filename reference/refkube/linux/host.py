@@ -6,14 +6,41 @@ Made by the cluster, like the simulated fabric, which has the same machines at t
 from __future__ import annotations
 
 import errno
+from functools import cache
 
+from refkube.engine.clock import WallClock
 from refkube.engine.loop import Loop
-from refkube.hostnet import Address, Link, NetError, Route
+from refkube.hostnet import Address, Link, NetError, Route, VirtualServer
 from refkube.linux.namespace import HOST, LinuxNamespace
 from refkube.linux.poller import SocketPoller
 
 ROUTER, CLIENT = "192.168.100.1", "192.168.100.200"
 INTERNET_ROUTER, INTERNET = "203.0.113.1", "203.0.113.10"
+
+
+@cache
+def lacking() -> str:
+    """What keeps this machine's kernel from carrying a data path, found out by trying; "" if nothing does."""
+    poller = SocketPoller()
+    loop = Loop(WallClock(), poller=poller)
+    poller.post = loop.post
+    try:
+        probe = LinuxHost("probe", loop, poller)
+    except NetError as why:
+        return str(why.strerror)
+    try:
+        net = probe.namespace
+        net.add_link(Link("kube-ipvs0", "dummy"))
+        net.set_virtual_server(VirtualServer("TCP", "192.0.2.1", 80))
+        net.create_ipset("probe", "hash:ip,port")
+        net.iptables_save("nat")
+    except OSError as why:
+        return str(why.strerror or why)
+    except Exception as why:  # netlink's own, where nobody serves a family
+        return f"no virtual servers ({why})"
+    finally:
+        probe.close()
+    return ""
 
 
 class LinuxHost:
@@ -23,6 +50,8 @@ class LinuxHost:
         self._namespaces: dict[str, LinuxNamespace] = {}
         self.namespace = LinuxNamespace("", loop, poller, self._named)
         self.namespace.set_link("lo", up=True)
+        # Linux tells whom it refuses once a second; a cluster's seconds are shorter.
+        self.namespace.set_sysctl("net.ipv4.icmp_ratelimit", "0")
 
     def add_namespace(self, name: str) -> LinuxNamespace:
         if not name or name in self._namespaces:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
+import re
 import shutil
 from collections.abc import Iterable
 from functools import cache
@@ -19,6 +19,7 @@ from refkube.hostnet import Endpoint, Flow, NetError
 from refkube.linux.inside import Inside
 
 _LATER = {"-A", "-I", "-N", "-D", "-F", "-X", "-P"}
+_TABLE = re.compile(r"(?:^|\s)-t\s+(\S+)")
 
 
 class Netfilter:
@@ -29,52 +30,57 @@ class Netfilter:
         self._sets: list[str] = []  # lines for ipset restore
         self._types: dict[str, str] = {}
         self._entries: dict[str, set[str]] = {}
+        self._there: dict[tuple[str, str], list[str]] = {}  # (table, chain) -> its rules, as they were given
         self._saved: str | None = None
         self._due = False
 
     # Rules
 
     def iptables(self, arguments: str) -> bool:
-        words = shlex.split(arguments)
-        table = words[words.index("-t") + 1] if "-t" in words else "filter"
-        rest = arguments.replace(f"-t {table}", "", 1).strip()
+        table = found[1] if (found := _TABLE.search(arguments)) else "filter"
+        rest = _TABLE.sub(" ", arguments, count=1).strip()
         command, _, rule = rest.partition(" ")
+        chain, _, rule = rule.strip().partition(" ")
         if command == "-C":
-            return self._has(table, rule)
+            return rule in self._there.get((table, chain), ())
         if command not in _LATER:
-            self._check(self._inside.run([tool("iptables"), "-w", *words]), arguments)
-            self._saved = None
-            return True
-        if command == "-N":
-            rest = f":{rule} - [0:0]"
-        self._later(self._rules, f"*{table}\n{rest}\nCOMMIT\n")
+            raise NetError(errno.EINVAL, f"iptables {command} is not for here")
+        self._note(table, command, chain, rule)
+        self._later(self._rules, f"*{table}\n{f':{chain} - [0:0]' if command == '-N' else rest}\nCOMMIT\n")
         return True
 
     def restore(self, text: str) -> None:
+        table = ""
+        for line in text.splitlines():
+            if line.startswith("*"):
+                table = line[1:].strip()
+            elif line.startswith(":") and " - " in line:  # a chain of the user's
+                self._there.pop((table, line[1:].split()[0]), None)
+            elif line.startswith("-"):
+                command, _, rest = line.partition(" ")
+                chain, _, rule = rest.partition(" ")
+                self._note(table, command, chain, rule)
         self._later(self._rules, text if text.endswith("\n") else text + "\n")
 
     def save(self, table: str = "") -> str:
         self.flush()
-        if table:
-            return self._command([tool("iptables-save"), "-t", table])
         if self._saved is None:
             self._saved = self._command([tool("iptables-save")])
-        return self._saved
+        if not table:
+            return self._saved
+        _, begin, rest = self._saved.partition(f"*{table}\n")
+        rules, end, _ = rest.partition("COMMIT\n")
+        return begin + rules + end
 
-    def _has(self, table: str, rule: str) -> bool:
-        """A rule that reads just like the one that is there needs no command; nor does an empty chain."""
-        _, _, there = self.save().partition(f"*{table}\n")
-        there, _, _ = there.partition("COMMIT")
-        lines = there.splitlines()
-        if f"-A {rule}" in lines:
-            return True
-        chain = rule.partition(" ")[0]
-        if not any(line.startswith(f"-A {chain} ") for line in lines):
-            return False
-        code, _, errors = self._inside.run([tool("iptables"), "-w", "-t", table, "-C", *shlex.split(rule)])
-        if code > 1:
-            raise NetError(code, errors.strip())
-        return code == 0
+    def _note(self, table: str, command: str, chain: str, rule: str) -> None:
+        """What is there from now on, for -C: whoever asks writes a rule as it was written before."""
+        rules = self._there.setdefault((table, chain), [])
+        if command in ("-A", "-I"):
+            rules.append(rule)
+        elif command == "-D" and rule in rules:
+            rules.remove(rule)
+        elif command in ("-F", "-X"):
+            rules.clear()
 
     # Sets
 

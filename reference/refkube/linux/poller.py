@@ -7,14 +7,17 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
+from refkube.engine.clock import WaitingClock
+
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class SocketPoller:
-    """`post` is the loop's, to be set when there is a loop."""
+    """`post` is the loop's, to be set when there is a loop. A `clock` that runs while one waits is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: WaitingClock | None = None) -> None:
         self.post: Callable[..., None] = _nowhere
+        self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._woken, READ, None)
@@ -35,7 +38,8 @@ class SocketPoller:
     def poll(self, timeout: float | None) -> None:
         self._polling = True
         try:
-            for key, events in self._selector.select(timeout):
+            select = self._selector.select
+            for key, events in self._clock.wait(select, timeout) if self._clock else select(timeout):
                 if key.data is None:
                     os.read(self._woken, 4096)
                 else:

@@ -12,6 +12,7 @@ from gherkube.drivers.base import Driver, TargetError
 
 TARGETS = {
     "reference": "the reference implementation in this process, on virtual time",
+    "kernel": "the reference's control plane over the data path of a real Linux kernel; option: ?speed=N",
     "kubeconfig:PATH": "any live Kubernetes API; options: ?context=NAME&speed=N&capabilities=A,B",
     "http://URL": "a system behind a harness that speaks the harness protocol; option: ?patience=SECONDS",
 }
@@ -28,6 +29,12 @@ def open_target(text: str) -> Driver:
         numbers = {name: _number(text, name, options.pop(name)) for name in ("nodes", "seed") if name in options}
         _none_left(text, options, ("nodes", "seed"))
         return ReferenceDriver(**numbers)
+    if kind == "kernel" and not colon:
+        from gherkube.drivers.kernel import SPEED, KernelDriver
+
+        speed = _number(text, "speed", options.pop("speed", str(SPEED)))
+        _none_left(text, options, ("speed",))
+        return KernelDriver(speed)
     if kind == "kubeconfig" and rest:
         from gherkube.drivers.kubeconfig import OPTIONS, KubeconfigDriver
 

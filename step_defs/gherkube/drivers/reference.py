@@ -80,11 +80,10 @@ class ReferenceDriver(Driver):
             self._cluster = self.make()
         return self._cluster
 
-    def make(self) -> Cluster:
+    def make(self, **more: Any) -> Cluster:
         """A fresh cluster."""
-        cluster = Cluster(
-            nodes=self._nodes, seed=self._seed, store=open_store("observed"), networking=self._networking()
-        )
+        networking = self._networking()
+        cluster = Cluster(self._nodes, self._seed, store=open_store("observed"), networking=networking, **more)
         cluster.loop.trace.start(RECORDED, hops=False)
         cluster.loop.patience = PATIENT_CALLS
         return cluster

@@ -1,0 +1,78 @@
+"""The target `kernel`: the reference's control plane over the data path of a real Linux kernel.
+
+Everything but the packets is as with the target `reference`; time passes while the cluster has nothing to do but wait.
+Where this machine's kernel has no virtual servers, or this is not root, the run is made again in User Mode Linux
+(`in_guest`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from refkube.cluster import Cluster, real_kernel
+from refkube.engine.clock import WaitingClock
+from refkube.hostnet import NetError
+
+from gherkube import uml
+from gherkube.drivers.base import TargetError
+from gherkube.drivers.reference import ReferenceDriver
+
+SPEED = 10  # seconds of the cluster's time that pass in one in which it waits
+GUEST = "GHERKUBE_GUEST"  # the environment variable that says that this is the guest
+
+
+class KernelDriver(ReferenceDriver):
+    name = target = "kernel"
+    declared = capabilities = ReferenceDriver.declared - {"time.skip"}
+
+    def __init__(self, speed: int = SPEED) -> None:
+        super().__init__()
+        self._speed = speed
+        if why := lacking():
+            raise TargetError(f"target 'kernel': {why}")
+
+    def make(self, **more: Any) -> Cluster:
+        clock = WaitingClock(self._speed)
+        return super().make(clock=clock, kernel=real_kernel(clock), **more)
+
+    def end(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+        super().end()
+
+    def close(self) -> None:
+        self.end()
+        super().close()
+
+
+@cache
+def lacking() -> str:
+    """Why the data path cannot be had from this machine's kernel; "" where it can."""
+    try:
+        real_kernel()
+    except ImportError as missing:
+        return f"the package {missing.name} is missing; install gherkube[linux]"
+    except NetError as why:
+        return str(why)
+    return ""
+
+
+def in_guest(command: Sequence[str]) -> int | None:
+    """Run Python with these arguments under User Mode Linux: its exit code; None where this machine's kernel will do.
+
+    Raises TargetError where neither will.
+    """
+    if os.environ.get(GUEST) or not (why := lacking()):
+        return None
+    if missing := uml.missing():
+        raise TargetError(f"target 'kernel': {why}; User Mode Linux is {missing}")
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    print(f"{why}; so it is User Mode Linux's:", flush=True)
+    try:
+        return uml.run([sys.executable, *command], {**kept, GUEST: "1"})
+    except uml.NoGuest as told:
+        raise TargetError(f"target 'kernel': {told}") from None
