@@ -277,11 +277,13 @@ Feature: Requests
     @id:requests.16 @extended
     Scenario: A Pod goes where its image is already
       Given these nodes:
-        | name | images                     |
-        | a    | registry.example/other:1   |
-        | b    | registry.k8s.io/pause:3.10 |
-        | c    |                            |
-      When a Pod "web" is created
+        | name | images                   |
+        | a    | registry.example/other:1 |
+        | b    | registry.example/web:1   |
+        | c    |                          |
+      When a Pod "web" is created with:
+        | field                    | value                  |
+        | spec.containers[0].image | registry.example/web:1 |
       Then within 30 seconds the Pod "web" is on the node "b"
 
   @req:SCH-6

@@ -49,7 +49,9 @@ def _hello(process: Process) -> Body:
 
 _BUSYBOX = Image(command=("sh",), programs=applets, size=2 * MEBI)
 _PAUSE = Image(("/pause",), programs={"pause": pause.main}, size=MEBI // 2)
-_AGNHOST = Image(("/agnhost",), ("pause",), {**applets, "agnhost": agnhost.main}, size=50 * MEBI)
+_AGNHOST = Image(
+    ("/agnhost",), ("pause",), {**applets, "agnhost": agnhost.main, "agnhost-2": agnhost.main}, size=50 * MEBI
+)
 _NGINX_IMAGE = Image(
     ("nginx",),
     ("-g", "daemon off;"),
