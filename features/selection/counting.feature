@@ -68,10 +68,13 @@ Feature: Whom a ReplicaSet counts
       When the Pod "a" is updated:
         | field                      | value |
         | spec.activeDeadlineSeconds | 1     |
-      Then within 50 seconds the Pod "a" has:
+      Then within 40 seconds the Pod "a" has:
         | field        | value  |
         | status.phase | Failed |
-      And within 50 seconds there is 1 ready Pod labelled "app=web"
+      And within 40 seconds there is 1 ready Pod labelled "app=web"
+      And within 20 seconds the ReplicaSet "web" has:
+        | field           | value |
+        | status.replicas | 1     |
       And for 5 seconds the ReplicaSet "web" still has:
         | field           | value |
         | status.replicas | 1     |
