@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 from gherkube.drivers import open_target
-from gherkube.drivers.base import Driver, TargetError, Unreachable
+from gherkube.drivers.base import Answer, Api, Driver, TargetError, Unreachable
 from gherkube.drivers.kubeconfig import KubeconfigDriver
 
 pytest.importorskip("uvicorn", reason="serving needs the extra gherkube[serve]")
@@ -150,12 +152,26 @@ def test_requests_without_credentials_carry_none(driver: Driver) -> None:
     assert driver.api("nonsense").call("GET", "/api/v1/namespaces").reason == "Unauthorized"
 
 
+def test_what_is_declared_and_not_there_is_an_error(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, gone = Api.call, Answer(404, httpx2.Headers(), b"{}")
+
+    def call(api: Api, method: str, path: str, **how: Any) -> Answer:
+        return gone if "metrics" in path else ask(api, method, path, **how)
+
+    monkeypatch.setattr(Api, "call", call)
+    with pytest.raises(TargetError, match=r"declares metrics.read, but metrics.k8s.io is not served"):
+        open_target(f"{target}?capabilities=metrics.read")
+    opened = open_target(target)
+    assert "metrics.read" not in opened.capabilities
+    opened.close()
+
+
 def test_capabilities_are_declared_and_probed(target: str) -> None:
     opened = open_target(f"{target}?capabilities=dns,pods.run&speed=2")
-    assert opened.capabilities == opened.declared == {"dns", "pods.run"}
+    assert opened.declared == {"dns", "pods.run"}
+    assert opened.capabilities == {"dns", "pods.run", "metrics.read"}
     opened.close()
     for options, message in {
-        "capabilities=metrics.read": "declares metrics.read, but metrics.k8s.io is not served",
         "capabilities=time.skip": "cannot declare time.skip",
         "speed=0": "speed='0' is not a positive number",
         "context=moon": "Context 'moon' not found",

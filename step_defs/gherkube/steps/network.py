@@ -28,6 +28,7 @@ _PLACEHOLDER = re.compile(r"\((Pod|node|Service|subnet of|network of|gateway of|
 def nodes_run_pods(world: World, names: list[str]) -> None:
     """
     Given the nodes "n1" and "n2" run Pods                  (names for the first nodes that are ready and free to use)
+    When the nodes "n1" and "n2" come to run Pods
     """
 
     def usable(node: Any) -> bool:
@@ -435,6 +436,7 @@ def setting_is(world: World, component: str, setting: str, value: str) -> None:
 def component_has_stopped(world: World, component: str, node: str) -> None:
     """
     Given kube-proxy of the node "n1" has stopped           (or flanneld; what it made is left)
+    When kube-proxy of the node "n1" stops
     """
     world.driver.stop_component(world.names.cluster(node), component)
 

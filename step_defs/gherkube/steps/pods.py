@@ -25,6 +25,7 @@ def there_are_running(world: World, datatable: Table) -> None:
       | name | labels  | gate   | stops  |                  (without a gate it is ready, and it stops at once)
       | a    | app=web | open   |        |
       | b    | app=web | closed | slowly |                  (with `serves`, a port, it says there who it is)
+    When these Pods come to run:
     """
     header, *body = datatable
     behaviour = [dict(zip(header, row, strict=True)) for row in body]
@@ -73,6 +74,7 @@ def has_gone(world: World, ref: ObjectRef) -> None:
 def gate_opens(world: World, ref: ObjectRef) -> None:
     """
     When the readiness gate of the Pod "a" opens
+    Given the readiness gate of the Pod "a" has opened
     """
     _turn(world, ref, True)
 

@@ -249,7 +249,9 @@ def uses_a_smaller_subnet(original: Original, self: Cni, pod: Any) -> Any:
 
 
 @miniature(
-    "Whatever flannel's backend is to be, it is vxlan.", caught_by="bridge.07", instead_of=daemon.Flanneld.__init__
+    "Whatever flannel's backend is to be, it is vxlan.",
+    caught_by="across-nodes.01",
+    instead_of=daemon.Flanneld.__init__,
 )
 def wraps_all_the_same(original: Original, self: Any, *args: Any) -> None:
     *others, options = args
