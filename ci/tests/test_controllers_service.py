@@ -41,7 +41,7 @@ class Setting:
 def test_a_load_balancer_has_the_nodes_that_take_part() -> None:
     setting = Setting()
     setting.create()
-    assert setting.ingress() == ["203.0.113.1"]
+    assert setting.ingress() == ["198.51.100.1"]
     assert setting.service()["metadata"]["finalizers"] == [FINALIZER]
     setting.node("a")
     setting.node("b", labels={EXCLUDED: ""})
@@ -62,7 +62,7 @@ def test_it_is_released_when_the_service_changes_its_type_or_goes() -> None:
     assert not setting.service()["metadata"].get("finalizers")
     setting.client.patch("services", "web", {"spec": {"type": "LoadBalancer"}}, "merge", "default")
     setting.cluster.loop.settle()
-    assert setting.ingress() == ["203.0.113.2"]
+    assert setting.ingress() == ["198.51.100.2"]
     setting.client.delete("services", "web", "default")
     setting.cluster.loop.settle()
     assert setting.cloud.balancers == {}
@@ -77,7 +77,7 @@ def test_what_the_cloud_refuses_is_told_and_tried_again() -> None:
     assert setting.ingress() == []
     assert "SyncLoadBalancerFailed" in setting.reasons()
     setting.cluster.loop.run_for(6)
-    assert setting.ingress() == ["203.0.113.1"]
+    assert setting.ingress() == ["198.51.100.1"]
     setting.cloud.fail("delete", "busy")
     setting.client.delete("services", "web", "default")
     setting.cluster.loop.settle()
@@ -103,10 +103,10 @@ def test_a_service_that_lost_its_finalizer_leaves_no_load_balancer() -> None:
 
 
 def test_the_pool_has_an_end() -> None:
-    cloud = SimulatedCloud("203.0.113.0/30")
+    cloud = SimulatedCloud("198.51.100.0/30")
     made = [{"metadata": {"uid": str(number)}, "spec": {}} for number in range(3)]
-    assert [cloud.ensure(service, ())["ingress"][0]["ip"] for service in made[:2]] == ["203.0.113.1", "203.0.113.2"]
+    assert [cloud.ensure(service, ())["ingress"][0]["ip"] for service in made[:2]] == ["198.51.100.1", "198.51.100.2"]
     with pytest.raises(CloudError, match="no address is left"):
         cloud.ensure(made[2], ())
     cloud.delete(made[0])
-    assert cloud.ensure(made[2], ())["ingress"] == [{"ip": "203.0.113.1", "ipMode": "VIP"}]
+    assert cloud.ensure(made[2], ())["ingress"] == [{"ip": "198.51.100.1", "ipMode": "VIP"}]

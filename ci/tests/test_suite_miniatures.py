@@ -79,6 +79,7 @@ def test_what_is_no_function_is_refused() -> None:
 
 def test_definitions_get_their_name_and_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(miniatures, "_defined", {})
+    monkeypatch.setattr(miniatures, "_places", {})
 
     @miniatures.miniature("It forgets.", caught_by=("a.01", "a.02#3"), instead_of=plain)
     def forgets_all(original: Any, *args: Any) -> int:
@@ -92,13 +93,38 @@ def test_definitions_get_their_name_and_their_ids(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(miniatures, "all_miniatures", lambda: (forgets_all,))
     assert miniatures.catching("a.02#3", "a.02") == [forgets_all]
     assert miniatures.catching("a.02#1", "a.02") == []
-    with pytest.raises(ValueError, match="two miniatures 'forgets-all'"):
-        miniatures.miniature("Again.", caught_by="a.01", instead_of=plain)(forgets_all_again())
 
 
-def forgets_all_again() -> Callable[..., int]:
+def test_two_miniatures_of_one_name_are_told_by_lint_with_both_places(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    miniatures.all_miniatures()
+    for name in ("_defined", "_places"):
+        monkeypatch.setattr(miniatures, name, dict(getattr(miniatures, name)))
+    monkeypatch.setattr(miniatures, "_clashes", [])
+    assert cli.call(["lint"]) == 0
+    capsys.readouterr()
+    define = miniatures.miniature("It is wrong.", caught_by="objects.01", instead_of=plain)
+    first, second = (define(made()) for made in (forgets_all_first, forgets_all_second))
+    assert first.name == second.name
+    assert miniatures._defined["forgets-all"] is first
+    assert cli.call(["lint"]) == 3
+    here = __name__.replace(".", "/") + ".py"
+    places = [f"{here}:{made.__code__.co_firstlineno + 1}" for made in (forgets_all_first, forgets_all_second)]
+    told = capsys.readouterr().out.splitlines()
+    assert told == [f"{places[1]}: there is a miniature forgets-all already, at {places[0]}"]
+
+
+def forgets_all_first() -> Callable[..., int]:
     def forgets_all(original: Any) -> int:
         return 0
+
+    return forgets_all
+
+
+def forgets_all_second() -> Callable[..., int]:
+    def forgets_all(original: Any) -> int:
+        return 1
 
     return forgets_all
 

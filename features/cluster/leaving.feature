@@ -121,9 +121,11 @@ Feature: The life of a namespace
     @id:leaving.09 @extended
     Scenario: Pods go before what they may still need
       Given a Namespace "shop"
+      And a ServiceAccount "seller" in namespace "shop"
       And a Pod "web" in namespace "shop" with:
-        | field               | value              |
-        | metadata.finalizers | [example.com/hold] |
+        | field                   | value              |
+        | metadata.finalizers     | [example.com/hold] |
+        | spec.serviceAccountName | seller             |
       And a ConfigMap "settings" in namespace "shop"
       When the Namespace "shop" is deleted
       Then within 60 seconds the Pod "web" in namespace "shop" has:

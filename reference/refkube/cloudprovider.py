@@ -51,7 +51,7 @@ class LoadBalancer:
 class SimulatedCloud:
     """Load balancers at once, with addresses from a pool. `balancers` is theirs by name, as upstream names them."""
 
-    def __init__(self, pool: str = "203.0.113.0/24"):
+    def __init__(self, pool: str = "198.51.100.0/24"):
         self.balancers: dict[str, LoadBalancer] = {}
         self._free = deque(str(address) for address in ip_network(pool).hosts())
         self._failures: defaultdict[str, deque[str]] = defaultdict(deque)

@@ -187,12 +187,13 @@ def list_(
 
 @app.command()
 def lint(features: Features = None) -> int:
-    """Check the features: metadata, form, vocabulary, steps, and that every clause is covered."""
+    """Check the features: metadata, form, vocabulary, steps, that every clause is covered; names of miniatures."""
+    from gherkube.drivers.miniatures import clashes
     from gherkube.lint import check
     from gherkube.steps import catalogue
 
     spec = _spec(features)
-    findings = check(spec, catalogue())
+    findings = check(spec, catalogue()) + clashes()
     for finding in findings:
         print(finding)
     scenarios = sum(len(feature.scenarios) for feature in spec.features)
@@ -220,7 +221,7 @@ def miniatures(
         for one in faulty.all_miniatures():
             print(f"{one.name:<40} {', '.join(one.caught_by):<24} {one.fault}")
         return 0
-    findings = [] if tags else faulty.check(spec)
+    findings = faulty.clashes() + ([] if tags else faulty.check(spec))
     for finding in findings:
         print(finding)
     if check:

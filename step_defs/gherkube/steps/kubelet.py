@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from gherkube.phrases import ObjectRef
@@ -96,16 +97,24 @@ def have_waited(world: World, time: float, ref: ObjectRef, waits: str) -> None:
     Then within 2 minutes the restarts of the Pod "web" have waited "10, 20, 40" seconds after the first
     """
     expected = [float(wait) for wait in waits.split(",")]
-    seen: dict[int, float] = {}  # by number of restarts: how long its container had ended before
+    began: dict[int, str] = {}  # by number of restarts before
+    ended: dict[int, str] = {}
 
     def look() -> None:
         status = get(world.read(ref), "status.containerStatuses[0]")
-        number, state = get(status, "restartCount"), get(status, "state")
-        last = get(status, "lastState.terminated.finishedAt")
-        began = get(state, "running.startedAt") or get(state, "terminated.startedAt")
-        if isinstance(last, str) and isinstance(began, str) and number > 1:
-            seen.setdefault(number, _seconds(began) - _seconds(last))
-        found = [seen.get(number) for number in range(2, len(expected) + 2)]
+        state, last, number = (get(status, path) for path in ("state", "lastState.terminated", "restartCount"))
+        require(isinstance(number, int), lambda: f"{ref} has no status of a container yet")
+        previous = (
+            number if isinstance(get(state, "waiting"), Mapping) else number - 1
+        )  # one that waits has left the last run behind
+        for run, told in ((previous, last), (number, get(state, "terminated")), (number, get(state, "running"))):
+            for seen, time in ((began, get(told, "startedAt")), (ended, get(told, "finishedAt"))):
+                if isinstance(time, str):
+                    seen[run] = time
+        found = [
+            _seconds(began[run]) - _seconds(ended[run - 1]) if run in began and run - 1 in ended else None
+            for run in range(2, len(expected) + 2)
+        ]
         require(None not in found, lambda: f"the waits are {show(found)} so far")
         for wait, told in zip(expected, found, strict=True):
             assert told is not None

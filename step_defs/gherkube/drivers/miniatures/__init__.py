@@ -36,21 +36,29 @@ class Miniature:
 
 
 _defined: dict[str, Miniature] = {}
+_places: dict[str, tuple[str, int]] = {}
+_clashes: list[Finding] = []
 
 
 def miniature(
     fault: str, *, caught_by: str | Iterable[str], instead_of: Any = None
 ) -> Callable[[Callable[..., Any]], Miniature]:
-    """Defines a miniature; its name is the function's, its fault is told in one sentence."""
+    """Defines a miniature; its name is the function's, its fault is told in one sentence.
+
+    Of two with one name the first counts; the other is a finding of `clashes`.
+    """
 
     def define(wrong: Callable[..., Any]) -> Miniature:
         name = wrong.__name__.strip("_").replace("_", "-")
-        if name in _defined:
-            raise ValueError(f"there are two miniatures {name!r}")
         plant = (lambda: exchanged(instead_of, wrong)) if instead_of is not None else contextmanager(wrong)
         ids = (caught_by,) if isinstance(caught_by, str) else tuple(caught_by)
         made = Miniature(name, fault, ids, plant)
-        _defined[name] = made
+        place = wrong.__module__.replace(".", "/") + ".py", wrong.__code__.co_firstlineno
+        if name in _defined:
+            first = "{}:{}".format(*_places[name])
+            _clashes.append(Finding(*place, f"there is a miniature {name} already, at {first}"))
+        else:
+            _defined[name], _places[name] = made, place
         return made
 
     return define
@@ -62,6 +70,12 @@ def all_miniatures() -> tuple[Miniature, ...]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return tuple(_defined.values())
+
+
+def clashes() -> list[Finding]:
+    """Miniatures whose name another one has: they would never be run."""
+    all_miniatures()
+    return list(_clashes)
 
 
 def catching(*ids: str) -> list[Miniature]:

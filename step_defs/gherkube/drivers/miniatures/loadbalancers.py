@@ -38,7 +38,7 @@ def makes_any_class(original: Original, service: Object) -> bool:
 
 @miniature("All Services have one address.", caught_by="loadbalancers.05", instead_of=SimulatedCloud._address)
 def has_one_address(original: Original, self: SimulatedCloud, asked: str) -> str:
-    return "203.0.113.1"
+    return "198.51.100.1"
 
 
 @miniature("What a Service asks for it gets.", caught_by="loadbalancers.06", instead_of=SimulatedCloud._address)
