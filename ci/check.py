@@ -20,11 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = (str(BIN / "pytest"), "-q", "-p", "no:cacheprovider")
 # What `refkube serve --nodes 3` is capable of and a driver cannot probe.
-SERVED = ("pods.run", "storage.provision", "lb.provision")
+SERVED = ("pods.run", "pods.real", "storage.provision", "lb.provision")
 # The profiles of the data path: the others say nothing that a kernel could change.
 NETWORK = ("pod-network", "flannel", "service-network", "ipvs")
 # Those in which a store shows: versions, watches, lists, writers at once.
 STORE = ("api", "selection", "admission", "discovery")
+# What is asked of components that are processes; a kubelet of its own serves no logs or commands, so no pods.real.
+APART = ("scheduling", "workloads", "cluster")
+SPEED = 4  # of six processes on few processors: waits of 30 seconds are 7
 sys.path.insert(0, str(ROOT))
 
 
@@ -137,6 +140,16 @@ def kernel() -> bool:
     )
 
 
+def components() -> bool:
+    """The profiles of those that run Pods, where each component is a process of its own."""
+    from ci.server import refkube_processes
+
+    with refkube_processes(SPEED) as server:
+        target = f"kubeconfig:{server.kubeconfig}?speed={SPEED}&capabilities=pods.run"
+        profiles = [word for name in APART for word in ("--profile", name)]
+        return run(str(BIN / "gherkube"), "run", "--target", target, "-n", "2", *profiles)
+
+
 def kill() -> bool:
     stores = ["sqlite"] + (["etcd"] if shutil.which("etcd") else [])
     if len(stores) == 1:
@@ -167,6 +180,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "miniatures": miniatures,
     "served-sqlite": served_sqlite,
     "served-etcd": served_etcd,
+    "components": components,
     "kernel": kernel,
     "kill": kill,
     "fuzz": fuzz,
