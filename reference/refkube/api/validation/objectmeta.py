@@ -131,7 +131,7 @@ def standard_or_qualified(name: str, *_: Any) -> Iterable[FieldError]:
 
 def _manager(manager: str, *_: Any) -> list[FieldError]:
     errors = [too_long("", 128)] if len(manager.encode()) > 128 else []
-    for position, character in enumerate(manager):
+    for position, character in enumerate("" if manager.isprintable() else manager):
         if not character.isprintable():
             shown = f"U+{ord(character):04X}"
             errors.append(invalid("", manager, f"invalid character {shown} (at position {position})"))
