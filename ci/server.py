@@ -84,7 +84,8 @@ class Component:
             self.process.kill()
             self.process.wait()
             return f"refkube {self.name} did not end when it was told to: {self.said()}"
-        return f"refkube {self.name} ended with {code}: {self.said()}" if code else ""
+        ended = code in (0, -signal.SIGTERM)  # the second where it had no time to begin
+        return "" if ended else f"refkube {self.name} ended with {code}: {self.said()}"
 
     def said(self) -> str:
         self._output.seek(0)
