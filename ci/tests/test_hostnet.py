@@ -396,7 +396,12 @@ def test_connections_are_tracked_and_counted(lab: Lab) -> None:
     assert lab.loop.run_until(lambda: held, 5)
     net = lab.nodes[0].namespace
     assert lab.loop.run_until(lambda: net.virtual_server(KEY).servers[0].active == 1, 5)
-    flows = [flow for flow in net.flows() if flow.destination == VIP]
+
+    def tracked() -> list[Any]:
+        return [flow for flow in net.flows() if flow.destination == VIP]
+
+    assert lab.loop.run_until(tracked, 5), net.flows()
+    flows = tracked()
     assert [(flow.source[0], flow.reply_source, flow.state) for flow in flows] == [(A, (C, 80), "ESTABLISHED")]
     assert net.forget_flows("TCP", VIP) == 1
     held[0].abort()

@@ -146,11 +146,13 @@ def _make_node(world: World, row: dict[str, str]) -> None:
     images = [{"names": [text.strip()], "sizeBytes": 20_000_000_000} for text in (row.get("images") or "").split()]
     told = {column: cell for column, cell in row.items() if cell and (column in _AMOUNTS or "/" in column)}
     amounts = {**_AMOUNTS, **told}
+    # From its beginning, lest others' Pods come to a node that will not be there for long.
+    taints = [_taint(text) for text in [f"{FENCE}={mark}:NoSchedule", *(row.get("taints") or "").split()]]
     node = {
         "apiVersion": "v1",
         "kind": _NODE,
         "metadata": {"name": name, "labels": {FENCE: mark, **labels}},
-        "spec": {"unschedulable": True} if row.get("unschedulable") else {},
+        "spec": {"taints": taints, **({"unschedulable": True} if row.get("unschedulable") else {})},
         "status": {
             "capacity": amounts,
             "allocatable": amounts,
@@ -162,7 +164,6 @@ def _make_node(world: World, row: dict[str, str]) -> None:
     node["metadata"]["labels"].setdefault(HOST, node["metadata"]["name"])
     ref = ObjectRef(_NODE, name)
     world.do("POST", world.collection_path(world.kind(_NODE)), f"creating {ref}", body=node)
-    taints = [_taint(text) for text in [f"{FENCE}={mark}:NoSchedule", *(row.get("taints") or "").split()]]
     world.driver.eventually(lambda: _taint_node(world, ref, taints), PATIENCE)
 
 
