@@ -3,7 +3,7 @@
 What has to hold whatever is sent: no answer of 5xx, no exception, no request that takes long; a refusal is a Status
 whose code is the answer's; what was refused changed nothing; what is stored can be read, is listed, and can be put
 back as it is without becoming another version; watches tell exactly what happened. The one 5xx that is allowed is
-upstream's own 504 for a resourceVersion that is yet to come.
+upstream's own 504 for a resourceVersion that is yet to come, and its 503 for a node without a kubelet to be asked.
 
 In process by default, where each request is checked against the store itself; with --served over HTTPS. Requests are
 made by `fuzz_requests`; the seed is printed. A failing request is cut down and printed. Exit code 1 if one failed.
@@ -323,7 +323,8 @@ class Fuzz:
 
 def _fault(sent: Sent, answer: Answer) -> str:
     future = b"ResourceVersionTooLarge" in answer.body or (sent.method == "HEAD" and "resourceVersion" in sent.query)
-    if answer.code >= 500 and not (answer.code == 504 and future):
+    unreached = answer.code == 503 and (b"error trying to reach service" in answer.body or sent.method == "HEAD")
+    if answer.code >= 500 and not (answer.code == 504 and future) and not unreached:
         return f"answer {answer.code}: {answer.body[:200]!r}"
     if answer.events is not None:
         return next(filter(None, map(_fault_of_event, answer.events)), "")

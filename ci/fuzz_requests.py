@@ -512,6 +512,8 @@ class Generator:
         api_version, kind = self.surface.gvk(schema)
         made = self._manifests.get((api_version, kind))
         obj = dict(made) if made and self._rarely(0.6) else self._made(schema, 0)
+        if not isinstance(obj, dict):  # of a place where nothing is written, such as exec
+            obj = {}
         meta = {"name": self._name()} if not self._rarely(0.05) else {"generateName": "g-"}
         if self._rarely(0.4):
             meta["labels"] = self._pick(WORDS["labels"])

@@ -57,7 +57,7 @@ class Connector:
     def _pass_on(self, node: str, http: HttpRequest, path: str, query: str) -> HttpResponse:
         serve = self._dial(node)
         if serve is None:
-            raise errors.internal_error(f"error trying to reach service: dial tcp: lookup {node}: no such node")
+            raise errors.service_unavailable(f"error trying to reach service: dial tcp: lookup {node}: no such node")
         answer = serve(HttpRequest(http.method, path, query, http.headers, http.body))
         if answer.status >= 400:
             reason = {400: "BadRequest", 403: "Forbidden", 404: "NotFound"}.get(answer.status, "InternalError")

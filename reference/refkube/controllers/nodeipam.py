@@ -52,7 +52,10 @@ class CIDRSet:
         self._used.difference_update(self._covered(cidr))
 
     def _covered(self, cidr: str) -> range:
-        network = ip_network(cidr, strict=False)
+        try:
+            network = ip_network(cidr, strict=False)
+        except ValueError:  # an update of a Node is not asked whether it is one
+            return range(0)
         if network.version != self.cluster.version or not network.overlaps(self.cluster):
             return range(0)
         first = max(int(network.network_address), int(self.cluster.network_address))
