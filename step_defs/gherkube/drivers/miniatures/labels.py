@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from refkube.api.kinds import Kind
 from refkube.apimachinery import errors
 from refkube.apimachinery.fields import FieldSelector
 from refkube.apimachinery.meta import Object, get_path
@@ -182,13 +183,13 @@ def lists_all_labels(original: Original, self: Storage, selection: Selection, **
     instead_of=Pipeline._selection,
 )
 def ignores_fields_that_are_not_offered(
-    original: Original, self: Pipeline, request: Request, storage: Storage, asked: options.ListOptions
+    original: Original, self: Pipeline, request: Request, kind: Kind, storage: Storage, asked: options.ListOptions
 ) -> Selection:
     if asked.fields is not None:
         known = storage.strategy.field_names()
         offered = [requirement for requirement in asked.fields.requirements if requirement.field in known]
         asked = replace(asked, fields=FieldSelector(tuple(offered)))
-    return original(self, request, storage, asked)
+    return original(self, request, kind, storage, asked)
 
 
 @miniature(
