@@ -391,6 +391,7 @@ def test_persistence_keeps_a_client_at_its_server(lab: Lab) -> None:
 
 def test_connections_are_tracked_and_counted(lab: Lab) -> None:
     lab.serve(C)
+    lab.loop.settle()  # without rules a real kernel tracks nothing
     held: list[Any] = []
     lab.pods[A].connect(VIP, held.append, held.append)
     assert lab.loop.run_until(lambda: held, 5)
