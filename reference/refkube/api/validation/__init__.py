@@ -61,9 +61,7 @@ def validate(group: str, kind: str, obj: Object) -> list[FieldError]:
     key, meta = (group, kind), metadata_of(obj)
     rules = RULES.get(key, _NO_RULES)
     namespaced = _NAMESPACED.get(key, bool(meta.get("namespace")))
-    errors = validate_object_meta(meta, namespaced, NAME_FORMATS.get(key, name_is_dns_subdomain))
-    if key in _OWN_FINALIZERS:
-        errors = [error for error in errors if not error.field.startswith("metadata.finalizers[")]
+    errors = _for_kind(key, validate_object_meta(meta, namespaced, NAME_FORMATS.get(key, name_is_dns_subdomain)))
     errors += _checked(rules.always, obj, {})
     return errors + _checked(rules.create, obj, {})
 
@@ -71,15 +69,21 @@ def validate(group: str, kind: str, obj: Object) -> list[FieldError]:
 def validate_update(group: str, kind: str, new: Object, old: Object) -> list[FieldError]:
     """An object to replace another one."""
     rules = RULES.get((group, kind), _NO_RULES)
-    errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
+    errors = _for_kind((group, kind), validate_object_meta_update(metadata_of(new), metadata_of(old)))
     errors += _checked(rules.update, new, old)
     return errors + _checked(rules.always, new, old)
 
 
 def validate_status_update(group: str, kind: str, new: Object, old: Object) -> list[FieldError]:
     """As `validate_update`, through the subresource `status`."""
-    errors = validate_object_meta_update(metadata_of(new), metadata_of(old))
+    errors = _for_kind((group, kind), validate_object_meta_update(metadata_of(new), metadata_of(old)))
     return errors + _checked(RULES.get((group, kind), _NO_RULES).status, new, old)
+
+
+def _for_kind(key: tuple[str, str], errors: list[FieldError]) -> list[FieldError]:
+    if key not in _OWN_FINALIZERS:
+        return errors
+    return [error for error in errors if not error.field.startswith("metadata.finalizers[")]
 
 
 def _checked(check: Check | None, obj: Object, old: Object) -> list[FieldError]:
