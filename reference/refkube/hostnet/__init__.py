@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 __all__ = [
+    "CLIENT",
+    "INTERNET",
+    "INTERNET_ROUTER",
+    "ROUTER",
     "Address",
     "AddressInUse",
     "Closable",
@@ -37,6 +41,10 @@ __all__ = [
 
 Endpoint = tuple[str, int]
 """An address and a port."""
+
+# What is around a cluster's machines, whichever kernel they have: on their LAN, and behind its router.
+ROUTER, CLIENT = "192.168.100.1", "192.168.100.200"
+INTERNET_ROUTER, INTERNET = "203.0.113.1", "203.0.113.10"
 
 Protocol4 = Literal["TCP", "UDP", "SCTP"]
 

@@ -10,12 +10,9 @@ from functools import cache
 
 from refkube.engine.clock import WallClock
 from refkube.engine.loop import Loop
-from refkube.hostnet import Address, Link, NetError, Route, VirtualServer
+from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, ROUTER, Address, Link, NetError, Route, VirtualServer
 from refkube.linux.namespace import HOST, LinuxNamespace
 from refkube.linux.poller import SocketPoller
-
-ROUTER, CLIENT = "192.168.100.1", "192.168.100.200"
-INTERNET_ROUTER, INTERNET = "203.0.113.1", "203.0.113.10"
 
 
 @cache

@@ -7,12 +7,9 @@ nothing, as the "internet" knows the way back to the LAN, but not to the Pods.
 from __future__ import annotations
 
 from refkube.engine.loop import Loop
-from refkube.hostnet import Address, Route
+from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, ROUTER, Address, Route
 from refkube.network.host import Host
 from refkube.network.link import Lan, Wire
-
-ROUTER, CLIENT = "192.168.100.1", "192.168.100.200"
-INTERNET_ROUTER, INTERNET = "203.0.113.1", "203.0.113.10"
 
 
 class Fabric:
