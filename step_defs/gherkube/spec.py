@@ -60,7 +60,7 @@ PROFILES = {
     "scheduling": _profile("The scheduler"),
     "kubelet": _profile("The kubelet", "pods.real"),
     "pod-network": _profile("The Pod network", "pods.real", "net.connect"),
-    "flannel": _profile("flannel", "pods.real", "net.connect", "net.state"),
+    "flannel": _profile("Pods across nodes, with flannel", "pods.real", "net.connect", "net.state"),
     "service-network": _profile("The Service network", "pods.real", "net.connect"),
     "ipvs": _profile("kube-proxy in IPVS mode", "pods.real", "net.connect", "net.state"),
 }

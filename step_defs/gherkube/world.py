@@ -38,6 +38,7 @@ from gherkube.values import ABSENT, Misused, all_from_yaml, cell_value, from_yam
 T = TypeVar("T")
 
 WRITES = 5  # attempts of a writer whom others are faster than
+PICTURES = 4  # of ways that packets took, in one scenario
 SOON = 10.0  # seconds within which what a system does at once has happened, on any cluster
 
 # Status reasons and the codes that go with them (apimachinery/pkg/apis/meta/v1: StatusReason).
@@ -81,7 +82,7 @@ class World:
         self.dress: Callable[[Object], Object] | None = None  # what a step has every object made with
         self.listed: list[tuple[str, Answer]] = []  # what discovery tells ("apps/v1 Deployment"), and the list of it
         self.telling: set[int] = set()  # steps whose reading is what the scenario is about, where it is recorded
-        self._journeys: list[Object] | None = None  # where it is recorded
+        self._journeys: dict[tuple[object, ...], Object] | None = None  # where it is recorded
         self._step = 0
         self.connections: list[Connection] = []  # of the When step
         self.asked = ""  # the address that they went to
@@ -336,7 +337,7 @@ class World:
     def record(self) -> dict[str, Any]:
         """What was said and sent in this scenario, shortened to what is worth reading, in the features' names."""
         conversation = condensed(self.driver.conversation(), self.telling)
-        return {"conversation": self.plain(conversation), "journeys": self.plain(self._journeys or [])}
+        return {"conversation": self.plain(conversation), "journeys": self.plain(list((self._journeys or {}).values()))}
 
     def begin_recording(self, step: int, *, telling: bool) -> None:
         """From the step of this number on, what is said and sent is kept."""
@@ -345,25 +346,25 @@ class World:
             self.telling.add(step)
         self.driver.mark(step)
         if self._journeys is None:
-            self._journeys = []
-            vars(self.driver)["journey"] = self._noting(self.driver.journey)
+            self._journeys = {}
+            self.driver.follow(self._note_journey)
 
-    def _noting(self, journey: Callable[..., Journey]) -> Callable[..., Journey]:
-        def followed(origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
-            made = journey(origin, address, port, protocol)
-            ways = {"there": list(map(_crossing, made.there)), "back": list(map(_crossing, made.back))}
-            target = f"{protocol} {address}:{port}"
-            asked = {"step": self._step, "origin": " ".join(filter(None, (origin.kind, origin.name))), "target": target}
-            told = {**asked, **asdict(made.connection), **ways}
-            assert self._journeys is not None
-            self._journeys.append(told)
-            return made
-
-        return followed
+    def _note_journey(self, origin: Place, address: str, port: int, made: Journey) -> None:
+        """One picture for each that answered; of what was tried until it came right, the last."""
+        asked = {"origin": " ".join(filter(None, (origin.kind, origin.name))), "target": f"TCP {address}:{port}"}
+        ways = {"there": list(map(_crossing, made.there)), "back": list(map(_crossing, made.back))}
+        assert self._journeys is not None
+        tried = (*asked.values(), self._step)
+        if made.connection.outcome == "answered":
+            self._journeys.pop((*tried, ""), None)
+        key = (*tried, made.connection.pod)
+        if key in self._journeys or len(self._journeys) < PICTURES:
+            self._journeys[key] = {"step": self._step, **asked, **asdict(made.connection), **ways}
 
     def close(self) -> None:
         """Stops the watch; where a cluster is shared, removes what was made, held by finalizers or not."""
-        vars(self.driver).pop("journey", None)
+        if self._journeys is not None:
+            self.driver.follow(None)
         for watch in self.watches:
             watch.stop()
         if not self.names.marker:

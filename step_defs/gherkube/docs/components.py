@@ -1,4 +1,5 @@
-"""The components that speak in a cluster, by the short names that conversations give them; each has a page."""
+"""The components of a cluster, by the short names that conversations give them; each that spoke, or that a profile is
+about, has a page."""
 
 from __future__ import annotations
 
@@ -8,12 +9,21 @@ from typing import NamedTuple
 class Component(NamedTuple):
     title: str
     does: str
+    profiles: tuple[str, ...] = ()  # those that are about this component
 
 
 COMPONENTS = {
-    "apiserver": Component("kube-apiserver", "Serves the API: judges every request and keeps what is accepted."),
-    "scheduler": Component("kube-scheduler", "Finds a node for every Pod that has none."),
-    "kubelet": Component("kubelet", "On every node: starts and stops the Pods bound to it, and tells how they are."),
+    "apiserver": Component(
+        "kube-apiserver",
+        "Serves the API: judges every request and keeps what is accepted.",
+        ("api", "admission", "selection"),
+    ),
+    "scheduler": Component("kube-scheduler", "Finds a node for every Pod that has none.", ("scheduling",)),
+    "kubelet": Component(
+        "kubelet",
+        "On every node: starts and stops the Pods bound to it, and tells how they are.",
+        ("kubelet", "pod-network"),
+    ),
     "deployment-controller": Component(
         "Deployment controller", "Keeps a ReplicaSet for the template of each Deployment and moves Pods over to it."
     ),
@@ -48,9 +58,13 @@ COMPONENTS = {
     "tokens-controller": Component("Token controller", "Fills the Secrets that hold an account's token."),
     "service-controller": Component("Service controller", "Gets a load balancer for each Service that wants one."),
     "kube-controller-manager": Component("kube-controller-manager", "Runs the controllers."),
-    "proxy": Component("kube-proxy", "Runs on every node: brings connections to a Service to its endpoints."),
-    "flannel": Component("flanneld", "Runs on every node: carries Pods' packets to other nodes."),
-    "coredns": Component("CoreDNS", "Answers for the names of Services and Pods."),
+    "proxy": Component(
+        "kube-proxy",
+        "Runs on every node: brings connections to a Service to its endpoints.",
+        ("service-network", "ipvs"),
+    ),
+    "flannel": Component("flanneld", "Runs on every node: carries Pods' packets to other nodes.", ("flannel",)),
+    "coredns": Component("CoreDNS", "Answers for the names of Services and Pods.", ("service-network",)),
 }
 
 

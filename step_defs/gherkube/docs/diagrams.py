@@ -17,6 +17,7 @@ from typing import Any
 from gherkube.spec import Step
 
 Line = Mapping[str, Any]
+Crossing = Mapping[str, Any]
 
 SERVER = "API server"
 LANE, FIRST, ROW, HEAD, CHAR = 98, 262, 27, 56, 6.95
@@ -184,7 +185,9 @@ def _mermaid(text: str) -> str:
 
 # The way of a packet
 
-BOX, GAP, BOX_HEIGHT = 128, 26, 34
+# Ten devices, the way through a tunnel, fit a desktop's page.
+BOX, GAP, BOX_HEIGHT = 84, 16, 30
+NOTE, NOTE_CHARS = 12, 16  # the height of a line under a device, and what fits into it
 
 
 def journey(told: Mapping[str, Any]) -> str:
@@ -192,13 +195,14 @@ def journey(told: Mapping[str, Any]) -> str:
     ways = [(name, told[key]) for name, key in (("there", "there"), ("and back", "back")) if told[key]]
     if not ways:
         return ""
-    width = max(len(way) for _, way in ways) * (BOX + GAP) + 24
-    height = 150 * len(ways) + 10
+    width = max(len(way) for _, way in ways) * (BOX + GAP) + 20
+    tall = 62 + BOX_HEIGHT + NOTE * max(len(_notes(one, before)) for _, way in ways for before, one in _steps(way))
+    height = tall * len(ways)
     title = f"From {told['origin']} to {told['target']}: {told['outcome']}"
     parts = [f'<svg class="journey" role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}">']
     parts.append(f"<title>{escape(title)}</title>")
     for number, (name, way) in enumerate(ways):
-        parts += _way(name, way, 150 * number)
+        parts += _way(name, way, tall * number, tall)
     return "".join([*parts, "</svg>"])
 
 
@@ -208,23 +212,25 @@ def in_words(told: Mapping[str, Any]) -> str:
     return " | ".join(f"{host}: {' > '.join(one['device'] for one in crossed)}" for host, crossed in hosts)
 
 
-def _way(name: str, way: Sequence[Mapping[str, Any]], top: int) -> Iterator[str]:
+def _way(name: str, way: Sequence[Crossing], top: int, tall: int) -> Iterator[str]:
     yield f'<text class="step" x="8" y="{top + 16}">{escape(name)}</text>'
     number = 0
     for host, of_host in groupby(way, key=lambda crossing: crossing["host"]):
         count = len(list(of_host))
-        left = 10 + number * (BOX + GAP)
-        wide = count * (BOX + GAP) - 6
-        yield f'<rect class="host" x="{left}" y="{top + 24}" width="{wide}" height="{BOX_HEIGHT + 86}" rx="6"/>'
-        yield f'<text class="who" x="{left + 10}" y="{top + 41}">{escape(host)}</text>'
+        left, wide = 10 + number * (BOX + GAP), count * (BOX + GAP) - 4
+        yield f'<rect class="host" x="{left}" y="{top + 22}" width="{wide}" height="{tall - 28}" rx="6"/>'
+        yield f'<text class="who" x="{left + 6}" y="{top + 37}">{escape(host)}</text>'
         number += count
-    before: Mapping[str, Any] | None = None
-    for number, crossing in enumerate(way):
-        yield from _crossing(crossing, before, 20 + number * (BOX + GAP), top + 50)
-        before = crossing
+    for number, (before, crossing) in enumerate(_steps(way)):
+        yield from _crossing(crossing, before, 16 + number * (BOX + GAP), top + 44)
 
 
-def _crossing(crossing: Mapping[str, Any], before: Mapping[str, Any] | None, x: int, y: int) -> Iterator[str]:
+def _steps(way: Sequence[Crossing]) -> Iterator[tuple[Crossing | None, Crossing]]:
+    """Each crossing with the one before it."""
+    return zip([None, *way], way, strict=False)
+
+
+def _crossing(crossing: Crossing, before: Crossing | None, x: int, y: int) -> Iterator[str]:
     middle = y + BOX_HEIGHT // 2
     if before is not None:
         yield f'<line class="arrow" x1="{x - GAP}" y1="{middle}" x2="{x - 6}" y2="{middle}"/>'
@@ -232,11 +238,20 @@ def _crossing(crossing: Mapping[str, Any], before: Mapping[str, Any] | None, x: 
     yield f'<rect class="device" x="{x}" y="{y}" width="{BOX}" height="{BOX_HEIGHT}" rx="4"/>'
     centre = f'text-anchor="middle" x="{x + BOX // 2}" y="{middle + 4}"'
     yield f'<text class="said" {centre}>{escape(crossing["device"])}</text>'
+    for row, (mark, text) in enumerate(_notes(crossing, before)):
+        yield f'<text class="end{mark}" x="{x}" y="{y + BOX_HEIGHT + 14 + NOTE * row}">{escape(text)}</text>'
+
+
+def _notes(crossing: Crossing, before: Crossing | None) -> list[tuple[str, str]]:
+    """What stands under a device: the addresses where they begin or change, and what is around the packet."""
     notes: list[tuple[str, str]] = []
     for key, word in (("source", "from"), ("destination", "to")):
         if before is None or before[key] != crossing[key]:
-            notes.append((" changed" if before is not None else "", f"{word} {crossing[key]}"))
-    if crossing["outer"]:
-        notes += [(" outer", line) for line in wrap("in " + ", ".join(crossing["outer"]), 23)[:3]]
-    for row, (mark, text) in enumerate(notes):
-        yield f'<text class="end{mark}" x="{x}" y="{y + BOX_HEIGHT + 14 + 12 * row}">{escape(text)}</text>'
+            notes += [(" changed" if before is not None else "", line) for line in _lines(f"{word} {crossing[key]}")]
+    for outer in crossing["outer"]:
+        notes += [(" outer", line) for line in _lines(f"in {outer}")]
+    return notes
+
+
+def _lines(text: str) -> list[str]:
+    return wrap(re.sub(r"(\d{1,3}(?:\.\d{1,3}){3})(:\d+)", r"\1 \2", text), NOTE_CHARS, break_on_hyphens=False)

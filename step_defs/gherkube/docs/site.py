@@ -91,8 +91,13 @@ class Book:
 
     @cached_property
     def components(self) -> dict[str, dict[str, Any]]:
-        """What each component did in the run: {acts: Counter, scenarios: [...]}; the API server hears them all."""
-        found: dict[str, dict[str, Any]] = {}
+        """What each component did in the run: {acts: Counter, scenarios: {id: Scenario}}. One that a profile is about
+        has a place even if it said nothing: kube-proxy only listens, and the API server answers all."""
+        found: dict[str, dict[str, Any]] = {
+            name: {"acts": Counter(), "scenarios": {}}
+            for name, component in COMPONENTS.items()
+            if set(component.profiles) & set(self.profiles)
+        }
         for case in self.spec.cases:
             for line in self.conversation(case):
                 name = component_of(line["who"])

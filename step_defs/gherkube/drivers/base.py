@@ -418,6 +418,21 @@ class Driver(ABC):
         """One connection, followed; where the target has net.capture."""
         raise NotImplementedError("net.capture")
 
+    def follow(self, note: Callable[[Place, str, int, Journey], None] | None) -> None:
+        """Tell of the way of each connection from now on: whence, the address and port it was for, its journey. Here
+        only of those that are followed anyway; a driver that costs nobody anything by it tells of all."""
+        vars(self).pop("journey", None)
+        if note is None:
+            return
+        plain = self.journey
+
+        def followed(origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
+            made = plain(origin, address, port, protocol)
+            note(origin, address, port, made)
+            return made
+
+        vars(self)["journey"] = followed
+
     def tables(self, place: Place) -> Mapping[str, list[dict[str, str]]]:
         """A network as data, where the target has net.state, every value as text:
         links: device, kind, mtu, state (up, down), master, peer, and of a vxlan id, port, local, learning;

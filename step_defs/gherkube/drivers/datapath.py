@@ -35,6 +35,7 @@ class DataPath:
     def __init__(self, cluster: Cluster):
         self._cluster = cluster
         self._loop = cluster.loop
+        self.note: Callable[[Place, str, int, Journey], None] | None = None  # is told of every way
         self._held: list[_Exchange] = []
         self._names: dict[str, str] = {}  # machines outside, and their addresses
         self._serves: Listener | None = None  # of the first machine outside
@@ -84,23 +85,33 @@ class DataPath:
     def connect(
         self, origin: Place, address: str, port: int, protocol: str, times: int, hold: bool, size: int
     ) -> list[Connection]:
+        attempts = self._attempts(origin, address, port, protocol, times, hold, size)
+        if self.note is None or protocol != "TCP":
+            return [connection for connection, _, _ in attempts]
+        made = self._followed(origin, attempts, port)
+        for one in made:
+            self.note(origin, address, port, one)
+        return [one.connection for one in made]
+
+    def _attempts(
+        self, origin: Place, address: str, port: int, protocol: str, times: int, hold: bool, size: int
+    ) -> Iterator[tuple[Connection, str | None, float]]:
+        """Each connection, the address it went to, and when it began."""
         net = self.namespace(origin)
-        made = []
         for _ in range(times):
-            at = self._address(origin, address)
+            at, began = self._address(origin, address), self._loop.now()
             if at is None:
-                made.append(Connection("unresolved"))
+                yield Connection("unresolved"), at, began
                 continue
             if origin.kind == "outside":
                 self._lead_there(net, at)
             exchange = _Datagrams(net, at, port) if protocol == "UDP" else _Exchange(net, at, port, size)
             self._loop.run_until(lambda e=exchange: e.done, CONNECT + ANSWER)  # type: ignore[misc]
-            made.append(exchange.result)
             if hold and isinstance(exchange, _Exchange):
                 self._held.append(exchange)
             else:
                 exchange.close()
-        return made
+            yield exchange.result, at, began
 
     def held(self) -> list[Connection]:
         for exchange in self._held:
@@ -178,9 +189,17 @@ class DataPath:
     # Journeys
 
     def journey(self, origin: Place, address: str, port: int, protocol: str) -> Journey:
-        """Captures at every device of all machines and Pods, of which only this connection's packets are told."""
         if protocol != "TCP":
             raise Misused("only connections by TCP are followed")
+        (made,) = self._followed(origin, self._attempts(origin, address, port, protocol, 1, False, 0), port)
+        if self.note is not None:
+            self.note(origin, address, port, made)
+        return made
+
+    def _followed(
+        self, origin: Place, attempts: Iterator[tuple[Connection, str | None, float]], port: int
+    ) -> list[Journey]:
+        """Captures at every device of all machines and Pods, of which only these connections' packets are told."""
         number = count()
         captured: list[tuple[float, int, str, str, Seen]] = []
         captures = []
@@ -196,15 +215,14 @@ class DataPath:
             for link in net.links():
                 if link.kind != "loopback":
                     captures.append(net.capture(link.name, taker(host, link)))
-        connection = self.connect(origin, address, port, protocol, 1, False, 0)[0]
+        made = list(attempts)
         for one in captures:
             one.close()
         captured.sort(key=lambda one: one[:2])
-        packets = [packet for *_, packet in captured]
-        begun = [one for one in packets if one.opens and (one.destination, one.port) == (address, port)]
-        there = [one for one in captured if begun and one[4].opens and one[4].sequence == begun[0].sequence]
-        back = [one for one in captured if begun and one[4].answers and one[4].acknowledged == begun[0].sequence + 1]
-        return Journey(connection, _crossings(there), _crossings(back))
+        return [
+            Journey(connection, *_ways([one for one in captured if one[0] >= began], origin, at, port))
+            for connection, at, began in made
+        ]
 
     def _everywhere(self) -> Iterator[tuple[str, Namespace]]:
         for name, host in self._cluster.fabric.hosts.items():
@@ -428,6 +446,24 @@ _TABLES: dict[str, Callable[[Namespace], Rows]] = {
 
 def _text(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _ways(
+    captured: list[tuple[float, int, str, str, Seen]], origin: Place, address: str | None, port: int
+) -> tuple[tuple[Crossing, ...], tuple[Crossing, ...]]:
+    """The ways of the packet that opened a connection, the first that went to this address, and of its answer.
+
+    What a node sends to a virtual address has its server's by the time it comes to a device: so the node's first.
+    """
+    opened = [one for one in captured if one[4].opens]
+    asked = (one[4] for one in opened if (one[4].destination, one[4].port) == (address, port))
+    sent = (one[4] for one in opened if origin.kind == "node" and one[2] == origin.name)
+    first = next(asked, None) or next(sent, None)
+    if first is None:
+        return (), ()
+    there = [one for one in captured if one[4].opens and one[4].sequence == first.sequence]
+    back = [one for one in captured if one[4].answers and one[4].acknowledged == first.sequence + 1]
+    return _crossings(there), _crossings(back)
 
 
 def _crossings(captured: list[tuple[float, int, str, str, Seen]]) -> tuple[Crossing, ...]:

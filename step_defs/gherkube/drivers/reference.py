@@ -254,6 +254,9 @@ class ReferenceDriver(Driver):
     def journey(self, origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
         return self._path.journey(origin, address, port, protocol)
 
+    def follow(self, note: Callable[[Place, str, int, Journey], None] | None) -> None:
+        self._path.note = note
+
     def tables(self, place: Place) -> Mapping[str, list[dict[str, str]]]:
         return self._path.tables(place)
 
