@@ -250,3 +250,63 @@ Feature: Silent nodes
       And the Node "a" has come to be unreachable
       When the Node "a" reports Ready as "True"
       Then within 40 seconds the Node "a" is not tainted
+
+  @req:NODE-10 @needs:nodes.fault
+  Rule: A node that is cut off counts as silent, though all that is on it runs on
+
+    @id:silence.20 @core
+    Scenario: A node that is cut off takes no Pods, and those that it has are not ready
+      Given the nodes "worker" have joined
+      And these running Pods:
+        | name | spec.nodeName |
+        | web  | worker        |
+      When the node "worker" is cut off
+      Then within 100 seconds the Node "worker" is tainted:
+        | key                            | effect     |
+        | node.kubernetes.io/unreachable | NoSchedule |
+        | node.kubernetes.io/unreachable | NoExecute  |
+      And within 20 seconds the Pod "web" has:
+        | field                                | value   |
+        | status.conditions[type=Ready].status | "False" |
+        | status.phase                         | Running |
+
+    @id:silence.21 @core
+    Scenario: A node that is connected again has the Pods that it had
+      Given the nodes "worker" have joined
+      And these running Pods:
+        | name | spec.nodeName |
+        | web  | worker        |
+      And the node "worker" has been cut off
+      And the Node "worker" has come to be unreachable
+      When the node "worker" is connected again
+      Then within 60 seconds the Node "worker" is not tainted
+      And within 60 seconds the Pod "web" has:
+        | field                                            | value    |
+        | status.conditions[type=Ready].status             | "True"   |
+        | status.containerStatuses[name=main].restartCount | 0        |
+        | metadata.deletionTimestamp                       | (absent) |
+
+    @id:silence.22 @core
+    Scenario: A Pod that is deleted meanwhile stays, as it may still run
+      Given the nodes "worker" have joined
+      And these running Pods:
+        | name | spec.nodeName | spec.terminationGracePeriodSeconds |
+        | web  | worker        | 5                                  |
+      And the node "worker" has been cut off
+      And the Node "worker" has come to be unreachable
+      When the Pod "web" is deleted
+      Then for 40 seconds the Pod "web" still has:
+        | field                      | value     |
+        | metadata.deletionTimestamp | (present) |
+
+    @id:silence.23 @core
+    Scenario: Once its node is connected again the Pod goes
+      Given the nodes "worker" have joined
+      And these running Pods:
+        | name | spec.nodeName | spec.terminationGracePeriodSeconds |
+        | web  | worker        | 5                                  |
+      And the node "worker" has been cut off
+      And somebody has deleted the Pod "web"
+      And 20 seconds have passed
+      When the node "worker" is connected again
+      Then within 90 seconds there is no Pod "web"

@@ -109,6 +109,53 @@ Feature: Probes
         | status.containerStatuses[name=main].restartCount              | 0      |
         | status.containerStatuses[name=main].state.terminated.exitCode | 137    |
 
+    @id:probes.16 @core @needs:pods.fault
+    Scenario: A program that hangs is killed, as it does not obey, and started again
+      Given a Pod "web" with:
+        | field                              | value                                                        |
+        | spec.terminationGracePeriodSeconds | 5                                                            |
+        | spec.containers[0].image           | test/agnhost                                                 |
+        | spec.containers[0].args            | [netexec]                                                    |
+        | spec.containers[0].livenessProbe   | {httpGet: {path: /healthz, port: 8080}, periodSeconds: 2}    |
+      And the Pod "web" runs
+      When the container "main" of the Pod "web" hangs
+      Then within 1 minute the Pod "web" has:
+        | field                                                             | value |
+        | status.containerStatuses[name=main].restartCount                  | 1     |
+        | status.containerStatuses[name=main].lastState.terminated.exitCode | 137   |
+        | status.containerStatuses[name=main].ready                         | true  |
+
+    @id:probes.17 @core @needs:pods.fault
+    Scenario: A program that hangs, and is not asked, is left alone
+      Given a Pod "web" with:
+        | field                    | value        |
+        | spec.containers[0].image | test/agnhost |
+        | spec.containers[0].args  | [netexec]    |
+      And the Pod "web" runs
+      When the container "main" of the Pod "web" hangs
+      Then for 30 seconds the Pod "web" still has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 0     |
+        | status.containerStatuses[name=main].ready        | true  |
+
+    @id:probes.18 @core @needs:pods.fault
+    Scenario: A container whose liveness probe fails is restarted, and asked anew
+      Given a Pod "web" with:
+        | field                              | value                                                     |
+        | spec.terminationGracePeriodSeconds | 5                                                         |
+        | spec.containers[0].image           | test/agnhost                                              |
+        | spec.containers[0].args            | [netexec]                                                 |
+        | spec.containers[0].livenessProbe   | {httpGet: {path: /healthz, port: 8080}, periodSeconds: 2} |
+      And the Pod "web" runs
+      When the liveness probe of the container "main" of the Pod "web" fails
+      Then within 1 minute the Pod "web" has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 1     |
+        | status.containerStatuses[name=main].ready        | true  |
+      And for 20 seconds the Pod "web" still has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 1     |
+
   @req:KLT-3
   Rule: A container that fails its readinessProbe makes the Pod not Ready, without restart
 
@@ -176,6 +223,66 @@ Feature: Probes
         | status.containerStatuses[name=well].ready | true    |
         | status.containerStatuses[name=ill].ready  | false   |
         | status.conditions[type=Ready].status      | "False" |
+
+    @id:probes.19 @core @needs:pods.fault
+    Scenario Outline: A Pod whose program hangs is not ready, as its probe (<how>) tells
+      Given a Pod "web" with:
+        | field                             | value                              |
+        | spec.containers[0].image          | test/agnhost                       |
+        | spec.containers[0].args           | [netexec]                          |
+        | spec.containers[0].readinessProbe | {<probe>, periodSeconds: 2}        |
+      And the Pod "web" has come to have:
+        | field                                | value  |
+        | status.conditions[type=Ready].status | "True" |
+      When the container "main" of the Pod "web" hangs
+      Then within 1 minute the Pod "web" has:
+        | field                                            | value   |
+        | status.conditions[type=Ready].status             | "False" |
+        | status.containerStatuses[name=main].restartCount | 0       |
+
+      Examples:
+        | how       | probe                                 |
+        | a request | httpGet: {path: /healthz, port: 8080} |
+        | a command | exec: {command: [hostname]}           |
+
+    @id:probes.20 @core @needs:pods.fault
+    Scenario: A Pod whose readiness probe fails is not ready, and runs on
+      Given a Pod "web" with:
+        | field                             | value                                                     |
+        | spec.containers[0].image          | test/agnhost                                              |
+        | spec.containers[0].args           | [netexec]                                                 |
+        | spec.containers[0].readinessProbe | {httpGet: {path: /healthz, port: 8080}, periodSeconds: 2} |
+      And the Pod "web" has come to have:
+        | field                                | value  |
+        | status.conditions[type=Ready].status | "True" |
+      When the readiness probe of the container "main" of the Pod "web" fails
+      Then within 30 seconds the Pod "web" has:
+        | field                                            | value   |
+        | status.conditions[type=Ready].status             | "False" |
+        | status.phase                                     | Running |
+      And for 20 seconds the Pod "web" still has:
+        | field                                            | value   |
+        | status.conditions[type=Ready].status             | "False" |
+        | status.containerStatuses[name=main].restartCount | 0       |
+
+    @id:probes.21 @core @needs:pods.fault
+    Scenario: As soon as the probe succeeds again the Pod is ready
+      Given a Pod "web" with:
+        | field                             | value                                                     |
+        | spec.containers[0].image          | test/agnhost                                              |
+        | spec.containers[0].args           | [netexec]                                                 |
+        | spec.containers[0].readinessProbe | {httpGet: {path: /healthz, port: 8080}, periodSeconds: 2} |
+      And the Pod "web" has come to have:
+        | field                                | value  |
+        | status.conditions[type=Ready].status | "True" |
+      And the readiness probe of the container "main" of the Pod "web" has failed since
+      And the Pod "web" has come to have:
+        | field                                | value   |
+        | status.conditions[type=Ready].status | "False" |
+      When the readiness probe of the container "main" of the Pod "web" succeeds again
+      Then within 15 seconds the Pod "web" has:
+        | field                                | value  |
+        | status.conditions[type=Ready].status | "True" |
 
   @req:KLT-9
   Rule: Until the startupProbe has succeeded no other probe is asked; if it does not, the container is restarted

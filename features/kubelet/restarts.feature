@@ -106,6 +106,28 @@ Feature: Restarts
         | status.phase                                                | Failed    |
         | status.containerStatuses[name=main].state.terminated.reason | OOMKilled |
 
+    @id:restarts.12 @core @needs:pods.fault
+    Scenario Outline: A container that is killed from outside leaves its Pod <phase> with the restart policy <policy>
+      Given a Pod "web" with:
+        | field                      | value           |
+        | spec.restartPolicy         | <policy>        |
+        | spec.containers[0].image   | test/busybox    |
+        | spec.containers[0].command | [sleep, "3600"] |
+      And the Pod "web" runs
+      When the container "main" of the Pod "web" crashes
+      Then within 1 minute the Pod "web" has:
+        | field                                                      | value      |
+        | status.phase                                               | <phase>    |
+        | status.containerStatuses[name=main].restartCount           | <restarts> |
+        | status.containerStatuses[name=main].<ended>.terminated.exitCode | 137   |
+        | status.containerStatuses[name=main].<ended>.terminated.reason   | Error |
+
+      Examples:
+        | policy    | phase   | restarts | ended     |
+        | Always    | Running | 1        | lastState |
+        | OnFailure | Running | 1        | lastState |
+        | Never     | Failed  | 0        | state     |
+
   @req:KLT-1
   Rule: Before each restart the wait is doubled, from ten seconds to five minutes
 
@@ -159,3 +181,25 @@ Feature: Restarts
           volumes: [{name: data, emptyDir: {}}]
         """
       Then within 40 minutes the restarts of the Pod "web" have waited "10, 20, 0, 0" seconds after the first
+
+    @id:restarts.13 @core @needs:pods.fault
+    Scenario: Who is killed soon after a restart waits for the next
+      Given a Pod "web" with:
+        | field                      | value           |
+        | spec.containers[0].image   | test/busybox    |
+        | spec.containers[0].command | [sleep, "3600"] |
+      And the Pod "web" runs
+      And the container "main" of the Pod "web" has crashed
+      And the Pod "web" has come to have:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 1     |
+        | status.containerStatuses[name=main].ready        | true  |
+      When the container "main" of the Pod "web" crashes
+      Then within 15 seconds the Pod "web" has:
+        | field                                                    | value            |
+        | status.containerStatuses[name=main].restartCount         | 1                |
+        | status.containerStatuses[name=main].state.waiting.reason | CrashLoopBackOff |
+      And within 40 seconds the Pod "web" has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 2     |
+        | status.containerStatuses[name=main].ready        | true  |

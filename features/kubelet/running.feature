@@ -208,6 +208,148 @@ Feature: A Pod's life on its node
         | status.containerStatuses[name=main].restartCount | 1       |
         | status.containerStatuses[name=main].ready        | true    |
 
+    @id:running.16 @core @needs:nodes.fault
+    Scenario Outline: A Pod that is not to be restarted has failed when its node loses its <what>
+      Given the nodes "worker" have joined
+      And a Pod "web" with:
+        | field                      | value           |
+        | spec.nodeName              | worker          |
+        | spec.restartPolicy         | Never           |
+        | spec.containers[0].image   | test/busybox    |
+        | spec.containers[0].command | [sleep, "3600"] |
+      And the Pod "web" runs
+      When the node "worker" loses its <what> and comes back
+      Then within 1 minute the Pod "web" has:
+        | field                                                | value     |
+        | status.phase                                         | Failed    |
+        | status.containerStatuses[name=main].restartCount     | 0         |
+        | status.containerStatuses[name=main].state.terminated | (present) |
+
+      Examples:
+        | what  |
+        | power |
+        | disk  |
+
+  @req:KLT-16 @needs:nodes.fault
+  Rule: A node that comes back with an empty disk starts its Pods anew
+
+    @id:running.17 @core
+    Scenario: A Pod's own volumes are empty
+      Given the nodes "worker" have joined
+      And a Pod "web" with:
+        """
+        spec:
+          nodeName: worker
+          volumes: [{name: own, emptyDir: {}}]
+          containers:
+            - name: main
+              image: test/busybox
+              command: [sh, -c, "ls /own; touch /own/kept; echo begun; sleep 3600"]
+              volumeMounts: [{name: own, mountPath: /own}]
+        """
+      And the log of the Pod "web" mentions "begun"
+      When the node "worker" loses its disk and comes back
+      Then within 1 minute the log of the Pod "web" reads:
+        """
+        begun
+        """
+      And within 1 minute the Pod "web" has:
+        | field                                | value  |
+        | status.conditions[type=Ready].status | "True" |
+
+    @id:running.18 @extended @needs:storage.provision
+    Scenario: What lies elsewhere is as it was
+      Given the nodes "worker" have joined
+      And a PersistentVolumeClaim "data"
+      And a Pod "web" with:
+        """
+        spec:
+          nodeSelector: {kubernetes.io/hostname: worker}
+          volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+          containers:
+            - name: main
+              image: test/busybox
+              command: [sh, -c, "ls /data; touch /data/kept; echo begun; sleep 3600"]
+              volumeMounts: [{name: data, mountPath: /data}]
+        """
+      And the log of the Pod "web" mentions "begun"
+      When the node "worker" loses its disk and comes back
+      Then within 1 minute the log of the Pod "web" reads:
+        """
+        kept
+        begun
+        """
+
+    @id:running.19 @core @needs:pods.fault
+    Scenario: Restarts are counted from zero
+      Given the nodes "worker" have joined
+      And a Pod "web" with:
+        | field         | value  |
+        | spec.nodeName | worker |
+      And the Pod "web" runs
+      And the container "main" of the Pod "web" has crashed
+      And the Pod "web" has come to have:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 1     |
+        | status.containerStatuses[name=main].ready        | true  |
+      When the node "worker" loses its disk and comes back
+      Then within 1 minute the Pod "web" has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 0     |
+        | status.containerStatuses[name=main].ready        | true  |
+
+  @req:KLT-17 @needs:nodes.fault
+  Rule: A kubelet that is cut off looks after its containers as before
+
+    @id:running.20 @core
+    Scenario: They run on
+      Given the nodes "worker" have joined
+      And a Pod "web" with:
+        | field                      | value                                               |
+        | spec.nodeName              | worker                                              |
+        | spec.containers[0].image   | test/busybox                                        |
+        | spec.containers[0].command | [sh, -c, "sleep 25; echo still here; sleep 3600"]   |
+      And the Pod "web" runs
+      And the node "worker" has been cut off
+      And 45 seconds have passed
+      When the node "worker" is connected again
+      Then within 10 seconds the log of the Pod "web" mentions "still here"
+      And within 60 seconds the Pod "web" has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 0     |
+        | status.containerStatuses[name=main].ready        | true  |
+
+    @id:running.21 @core
+    Scenario: Who ends meanwhile is restarted meanwhile, which is told later
+      Given the nodes "worker" have joined
+      And a Pod "web" with:
+        """
+        spec:
+          nodeName: worker
+          volumes: [{name: data, emptyDir: {}}]
+          containers:
+            - name: main
+              image: test/busybox
+              command:
+                - sh
+                - -c
+                - |
+                  if [ -e /data/again ]; then sleep 30; echo long since; sleep 3600; fi
+                  touch /data/again
+                  sleep 10
+                  exit 1
+              volumeMounts: [{name: data, mountPath: /data}]
+        """
+      And the Pod "web" runs
+      And the node "worker" has been cut off
+      And 60 seconds have passed
+      When the node "worker" is connected again
+      Then within 10 seconds the log of the Pod "web" mentions "long since"
+      And within 50 seconds the Pod "web" has:
+        | field                                                             | value |
+        | status.containerStatuses[name=main].restartCount                  | 1     |
+        | status.containerStatuses[name=main].lastState.terminated.exitCode | 1     |
+
   @req:KLT-4
   Rule: Node status reports capacity, allocatable and pressure conditions
 

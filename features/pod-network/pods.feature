@@ -129,3 +129,39 @@ Feature: Pods reach each other
         | name | spec.nodeName | serves |
         | a    | n1            | 80     |
       Then within 30 seconds connections from the node "n1" to port 80 of the Pod "a" are seen to come from the node "n1"
+
+  @req:NET-16 @needs:nodes.fault
+  Rule: Of a node that is cut off the Pods reach each other, and nobody else
+
+    @id:pods.12 @core
+    Scenario: Who is on another node gets no answer
+      Given the nodes "far" have joined
+      And these running Pods:
+        | name | spec.nodeName | serves |
+        | a    | far           | 80     |
+      And connections from the Pod "client" to port 80 of the Pod "a" are answered
+      When the node "far" is cut off
+      Then for 5 seconds connections from the Pod "client" to port 80 of the Pod "a" get no answer
+
+    @id:pods.13 @core
+    Scenario: Who is on the same node is answered
+      Given the nodes "far" have joined
+      And these running Pods:
+        | name | spec.nodeName | serves |
+        | a    | far           | 80     |
+        | b    | far           | 80     |
+      And connections from the Pod "client" to port 80 of the Pod "a" are answered
+      When the node "far" is cut off
+      Then within 10 seconds connections from the Pod "b" to port 80 of the Pod "a" are answered by "a"
+      And within 10 seconds connections from the Pod "a" to port 80 of the Pod "client" get no answer
+
+    @id:pods.14 @core
+    Scenario: Once the node is connected again everybody is answered
+      Given the nodes "far" have joined
+      And these running Pods:
+        | name | spec.nodeName | serves |
+        | a    | far           | 80     |
+      And the node "far" has been cut off
+      And connections from the Pod "client" to port 80 of the Pod "a" get no answer
+      When the node "far" is connected again
+      Then within 60 seconds connections from the Pod "client" to port 80 of the Pod "a" are answered by "a"

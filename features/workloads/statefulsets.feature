@@ -329,3 +329,25 @@ Feature: StatefulSets
         | status.readyReplicas     | 1     |
         | status.availableReplicas | 1     |
       And for 5 seconds there are 2 active Pods labelled "app=web"
+
+  @req:STS-12 @needs:nodes.fault @needs:time.skip
+  Rule: A member is replaced once the one before it is known to be gone
+
+    @id:statefulsets.23 @core
+    Scenario: A member whose node is cut off is not replaced, as it may still run
+      Given the nodes "lost" have joined
+      And a running StatefulSet "web" with:
+        | field                       | value                         |
+        | spec.replicas               | 1                             |
+        | spec.template.spec.affinity | {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, preference: {matchFields: [{key: metadata.name, operator: In, values: [lost]}]}}]}} |
+        | spec.template.spec.terminationGracePeriodSeconds | 30       |
+        | spec.template.spec.tolerations | [{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 20}] |
+      And the uid of the Pod "web-0" is called "first"
+      When the node "lost" is cut off
+      Then within 3 minutes the Pod "web-0" has:
+        | field                      | value     |
+        | metadata.deletionTimestamp | (present) |
+      And for 5 minutes the Pod "web-0" still has:
+        | field                      | value     |
+        | metadata.deletionTimestamp | (present) |
+      And the Pod "web-0" still has the uid "first"

@@ -43,6 +43,7 @@ from refkube.apiserver.reviews import Reviews
 from refkube.client.client import Client
 from refkube.client.events import WARNING, EventRecorder
 from refkube.client.informer import Informers
+from refkube.client.uplink import Uplink
 from refkube.cloudprovider import LoadBalancers, SimulatedCloud
 from refkube.controllers.common.context import Context, Factory, Options, Startable
 from refkube.controllers.deployment.controller import DeploymentController
@@ -80,7 +81,7 @@ from refkube.kubelet.cni import Cni
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.kubelet import Kubelet
 from refkube.kubelet.node_status import Machine
-from refkube.kubelet.runtime.container import Runtime
+from refkube.kubelet.runtime.container import Runtime, Sandbox
 from refkube.kubelet.runtime.images import Image, Images
 from refkube.kubelet.runtime.programs.catalogue import known
 from refkube.kubelet.server import NodeServer
@@ -488,6 +489,7 @@ class Cluster:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
         self.networking = networking or Networking(kube_proxy=False, dns=False)
         self.networks: dict[str, Network] = {}
+        self._uplinks: dict[str, Uplink] = {}
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
         if nodes and self.networking.dns:
@@ -516,14 +518,25 @@ class Cluster:
         machine = Machine(name, str(ip_address("192.168.100.10") + number))
         client = self.client(f"node:{name}", "system:nodes")
         kubelet: Kubelet | HollowKubelet
-        if self.hollow:
+        if not self.hollow:
+            uplink = self._uplinks[name] = Uplink(self.handle)
+            kubelet = self._kubelet(Client(uplink, client.user, client.user_agent), machine)
+        else:
             fallback = str(ip_network("10.128.0.0/9")[number * 256]) + "/24"
             kubelet = HollowKubelet(client, self.loop, machine, fallback)
-        else:
-            kubelet = self._kubelet(client, machine)
         self.kubelets.append(kubelet)
         kubelet.start()
         return kubelet
+
+    def cut_off(self, name: str) -> None:
+        """Let nothing get from a machine to another one or to the API server, nor back; it runs on."""
+        self._uplinks[name].cut()
+        self.fabric.cut_off(name)
+
+    def mend(self, name: str) -> None:
+        """Mend what was cut."""
+        self._uplinks[name].mend()
+        self.fabric.mend(name)
 
     @cached_property
     def fabric(self) -> Any:
@@ -534,8 +547,15 @@ class Cluster:
         """What serves at a node's kubelet; None if it does not run."""
         for kubelet in self.kubelets:
             if kubelet.machine.name == name and isinstance(kubelet, Kubelet) and kubelet.running:
+                if self._uplinks[name].is_cut:
+                    return None
                 return NodeServer(kubelet).serve
         return None
+
+    def sandboxes(self) -> list[Sandbox]:
+        """Of the Pods of all nodes that run some."""
+        real = [kubelet for kubelet in self.kubelets if isinstance(kubelet, Kubelet)]
+        return [sandbox for kubelet in real for sandbox in kubelet.runtime.sandboxes.values()]
 
     def _summary(self, name: str) -> Object | None:
         serve = self.dial_node(name)
@@ -560,17 +580,17 @@ class Cluster:
     def _network(self, machine: Machine, chosen: Networking) -> Network:
         name, loop = machine.name, self.loop
         host = self.fabric.join(name, machine.address)
-        flannel = self._account("kube-flannel", "flannel", FLANNELD)
+        flannel = self._account("kube-flannel", "flannel", FLANNELD, name)
         parts: dict[str, Callable[[], Flanneld | Proxier]] = {
             FLANNELD: lambda: Flanneld(flannel, loop, host, name, chosen.flannel)
         }
         if chosen.kube_proxy:
-            proxy = self._account("kube-system", KUBE_PROXY, KUBE_PROXY)
+            proxy = self._account("kube-system", KUBE_PROXY, KUBE_PROXY, name)
             parts[KUBE_PROXY] = lambda: Proxier(proxy, loop, host, name, chosen.proxy)
         return Network(loop, host, parts)
 
-    def _account(self, namespace: str, name: str, agent: str) -> Client:
-        return Client(self.handle, _service_account(namespace, name), agent)
+    def _account(self, namespace: str, name: str, agent: str, node: str = "") -> Client:
+        return Client(self._uplinks[node] if node else self.handle, _service_account(namespace, name), agent)
 
     def _image(self, repository: str) -> Image | None:
         return self._coredns if repository == coredns.REPOSITORY else known(repository)

@@ -16,6 +16,7 @@
                        Service "web" on the node "n1",
                        port 80 at "192.0.2.10", load balancer's port 80 of the Service "web"; UDP port 53 of ...
     {outcome:Outcome}  are answered, are refused, time out, get no answer
+    {probe:Probe}      liveness, readiness, startup
     {table:NetTable}   links, addresses, routes, neighbors, fdb, virtual servers, real servers, rules
 
 Used by the step definitions, the world, and the linter.
@@ -208,6 +209,11 @@ def _outcome(text: str) -> str:
     return {"time out": "timed out", "get no answer": ""}.get(text, text.removeprefix("are "))
 
 
+@with_pattern("liveness|readiness|startup")
+def _probe(text: str) -> str:
+    return text
+
+
 @with_pattern("links|addresses|routes|neighbors|fdb|virtual servers|real servers|rules")
 def _net_table(text: str) -> str:
     return text
@@ -230,4 +236,5 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "Target": _target,
     "Outcome": _outcome,
     "NetTable": _net_table,
+    "Probe": _probe,
 }

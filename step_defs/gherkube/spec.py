@@ -24,7 +24,8 @@ LEVELS = ("core", "extended", "provisional")
 CAPABILITIES = {
     "pods.run": "bound Pods become Running, and Ready unless a readiness gate holds them back",
     "pods.real": "programs really run: exits, logs, exec, probes, pulls, volumes, IPs of their own",
-    "nodes.fault": "a node's kubelet can be silenced, restarted, resumed, added",
+    "pods.fault": "a container can be killed, made to hang, made to fail its probe",
+    "nodes.fault": "a node can fall silent, be cut off, lose its power or disk, come back, join; its kubelet restarts",
     "time.skip": "waiting costs nothing",
     "net.connect": "a connection from Pod, node or outside, and who answered",
     "net.capture": "the devices that a connection's packets crossed",

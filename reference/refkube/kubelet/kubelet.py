@@ -18,6 +18,7 @@ from refkube.client.client import Client
 from refkube.client.controller import Controller
 from refkube.client.events import WARNING, EventRecorder
 from refkube.client.informer import Informer
+from refkube.client.workqueue import RateLimiter
 from refkube.engine.loop import Loop
 from refkube.hostnet import Host, Namespace
 from refkube.kubelet.actions import Actions
@@ -30,6 +31,7 @@ from refkube.kubelet.runtime.container import Runtime, Sandbox
 from refkube.volumes.files import File
 
 RESYNC = 10.0  # seconds: how often a status that somebody else overwrites is written again
+LONGEST_RETRY = 10.0  # seconds until what failed is tried again, however often it has
 
 
 class Network(Protocol):
@@ -85,9 +87,9 @@ class Kubelet:
         self._controller = self._new_controller()
 
     def _new_controller(self) -> Controller:
-        return Controller(
-            self.loop, f"kubelet/{self.machine.name}", self._sync, (self._pods, self._services, self._nodes)
-        )
+        informers = self._pods, self._services, self._nodes
+        limiter: RateLimiter[str] = RateLimiter(self.loop, cap=LONGEST_RETRY)
+        return Controller(self.loop, f"kubelet/{self.machine.name}", self._sync, informers, limiter)
 
     def start(self) -> None:
         """Also again, after it has stopped: then it takes over the containers that are there."""
@@ -120,12 +122,14 @@ class Kubelet:
             known.clear()
         self.backoff = Backoff(self.loop.now)
 
-    def lose_power(self) -> None:
-        """End as a machine does: no container and no sandbox is left; the disk is."""
+    def lose_power(self, disk: bool = False) -> None:
+        """End as a machine does: no container and no sandbox is left; the disk is, unless it is lost, too."""
         self.stop()
         for sandbox in list(self.runtime.sandboxes.values()):
             self.detach_network(sandbox)
         self.runtime.lose_power()
+        if disk:
+            self.runtime.lose_disk()
 
     # What is told
 

@@ -28,7 +28,7 @@ from refkube.kubelet.mounts import MountError, PodVolumes
 from refkube.kubelet.probes import KINDS, LIVENESS, READINESS, STARTUP, Probe
 from refkube.kubelet.runtime.container import Config, Container, Runtime, Sandbox
 from refkube.kubelet.runtime.images import Image, PullError, is_valid
-from refkube.kubelet.status import View, restarts, status_of
+from refkube.kubelet.status import UNKNOWN, View, restarts, status_of
 
 NOTICE = 1.0  # seconds until the end of a container is noticed: how often upstream's kubelet looks
 SHORTEST = 2.0  # seconds that a container has to end in any case
@@ -278,7 +278,9 @@ class PodWorker:
     def _through(self) -> bool:
         """Has everything ended that counts, for good?"""
         sandbox, spec = self.sandbox, self.pod["spec"]
-        if sandbox is None or self._again:
+        if sandbox is None:
+            return self._ended_unseen()
+        if self._again:
             return False
         for container in spec.get("initContainers") or ():
             instance = sandbox.latest(container["name"])
@@ -289,6 +291,17 @@ class PodWorker:
         for container in spec["containers"]:
             instance = sandbox.latest(container["name"])
             if instance is None or instance.state != "exited" or self._restarts(container, instance.exit_code):
+                return False
+        return True
+
+    def _ended_unseen(self) -> bool:
+        """Nothing is left of them here; they did run, and are not to run twice."""
+        told = {one["name"]: one["state"] for one in get_path(self.pod, "status", "containerStatuses", default=())}
+        for container in self.pod["spec"]["containers"]:
+            state = told.get(container["name"]) or {}
+            if "running" not in state and "terminated" not in state:
+                return False
+            if self._restarts(container, (state.get("terminated") or {}).get("exitCode", UNKNOWN)):
                 return False
         return True
 
@@ -421,18 +434,12 @@ class PodWorker:
         )
 
     def _attempt(self, name: str) -> int:
-        """The number of its restarts so far; of one whose sandbox was lost, with the one to come."""
+        """The number of its restarts so far; of one whose sandbox was lost, with the next, if logs tell of it."""
         last = self.sandbox.latest(name) if self.sandbox else None
         if last is not None:
             return last.config.attempt
         known = self._node.runtime.attempts.get(self.uid, {}).get(name)
-        if known is not None:
-            return known + 1
-        for key in ("containerStatuses", "initContainerStatuses"):
-            for told in get_path(self.pod, "status", key, default=()):
-                if told["name"] == name and told.get("containerID"):
-                    return int(told["restartCount"]) + 1
-        return 0
+        return 0 if known is None else known + 1
 
     def _start(self, container: Object, config: Config) -> None:
         assert self.sandbox is not None

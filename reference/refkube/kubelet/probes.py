@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from refkube.apimachinery.meta import Object
 from refkube.engine.loop import Loop, Timer
-from refkube.kubelet.actions import Actions, GiveUp
+from refkube.kubelet.actions import Actions, Done, GiveUp
 from refkube.kubelet.runtime.container import Container
 
 LIVENESS, READINESS, STARTUP = "livenessProbe", "readinessProbe", "startupProbe"
@@ -87,9 +87,15 @@ class Probe:
             if container is self._instance():
                 self._judge(well, told)
 
-        give_up = self._actions.act(self._told, self._spec, container, done, timeout)
+        give_up = self._act(container, done, timeout)
         if not finished:
             self._give_up = give_up
+
+    def _act(self, container: Container, done: Done, timeout: float) -> GiveUp:
+        if self.kind not in container.failing:
+            return self._actions.act(self._told, self._spec, container, done, timeout)
+        done(False, "made to fail")
+        return lambda: None
 
     def _judge(self, well: bool, told: str) -> None:
         if not well:

@@ -17,6 +17,7 @@ from refkube.kubelet.runtime.images import normalized
 
 Waiting = Mapping[str, tuple[str, str]]
 EPOCH = "1970-01-01T00:00:00Z"
+UNKNOWN = 137  # what counts as the exit code of one that nobody saw end
 LOG_LINES, LOG_BYTES = 80, 2048  # of a log that stand for a termination message
 
 
@@ -74,12 +75,17 @@ def _container(spec: Object, old: Object | None, view: View, creating: str) -> O
     status: Object = {"name": name, "image": image, "imageID": "", "ready": False, "started": False}
     status |= {"restartCount": view.restarts.get(name, (old or {}).get("restartCount", 0)), "lastState": {}}
     if container is None or sandbox is None:
+        gone = {"exitCode": UNKNOWN, "reason": "ContainerStatusUnknown", "startedAt": EPOCH, "finishedAt": EPOCH}
         if old is not None and view.ended and "waiting" not in old["state"]:
             if "running" not in old["state"]:
                 return old
-            gone = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": EPOCH, "finishedAt": EPOCH}
             gone["message"] = "The container could not be located when the pod was terminated"
             return {**status, "image": old["image"], "imageID": old["imageID"], "state": {"terminated": gone}}
+        if old is not None:
+            status["lastState"] = old.get("lastState") or {}
+        if old is not None and "running" in old["state"] and not status["lastState"]:
+            gone["message"] = "The container could not be located when the pod was deleted"
+            status |= {"lastState": {"terminated": gone}, "restartCount": status["restartCount"] + 1}
         reason, message = view.waiting.get(name, (creating, ""))
         return {**status, "state": {"waiting": _told(reason, message)}}
     status["imageID"] = f"{normalized(container.config.image_name)}@refkube"

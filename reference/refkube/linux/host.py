@@ -96,6 +96,9 @@ class Switch:
         machine.namespace.set_link(card, up=True)
         machine.namespace.add_address(Address(card, cidr))
 
+    def connect(self, machine: str, connected: bool) -> None:
+        self._namespace.set_link(f"p-{machine}"[:15], master="lan" if connected else "")
+
     def close(self) -> None:
         self._namespace.close()
 
@@ -119,6 +122,12 @@ class LinuxFabric:
         host = self._plugged(name, self._lan, f"{address}/24")
         host.namespace.replace_route(Route("default", "eth0", ROUTER))
         return host
+
+    def cut_off(self, name: str) -> None:
+        self._lan.connect(name, False)
+
+    def mend(self, name: str) -> None:
+        self._lan.connect(name, True)
 
     def leave(self, name: str) -> None:
         self.hosts.pop(name).close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from refkube.engine.loop import Loop
 from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, ROUTER, Address, Route
 from refkube.network.host import Host
-from refkube.network.link import Lan, Wire
+from refkube.network.link import Lan, Nic, Wire
 
 
 class Fabric:
@@ -37,8 +37,19 @@ class Fabric:
         host.namespace.replace_route(Route("default", "eth0", ROUTER))
         return host
 
+    def cut_off(self, name: str) -> None:
+        self.lan.detach(self._card(name))
+
+    def mend(self, name: str) -> None:
+        self.lan.attach(self._card(name))
+
     def leave(self, name: str) -> None:
         self.hosts.pop(name).close()
+
+    def _card(self, name: str) -> Nic:
+        card = self.hosts[name].namespace.stack.devices["eth0"]
+        assert isinstance(card, Nic)
+        return card
 
     def _plugged(self, name: str, cidr: str) -> Host:
         if name in self.hosts:

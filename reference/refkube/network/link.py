@@ -167,7 +167,9 @@ class Lan:
         self._nics.pop(nic.mac, None)
 
     def carry(self, sender: Nic, frame: Frame) -> None:
-        if self.spoils is not None and self.spoils(frame):
+        if self._nics.get(sender.mac) is not sender:
+            note(sender.owner, sender, frame.payload, "wire", "drop", "the cable is out")
+        elif self.spoils is not None and self.spoils(frame):
             note(sender.owner, sender, frame.payload, "wire", "drop", "lost on the LAN")
         elif (receiver := self._nics.get(frame.dst)) is not None:
             self.wire.send(receiver, frame)

@@ -75,6 +75,13 @@ class Tree:
                 directory.entries[name] = Directory() if isinstance(node, Directory) else File()
         self._mounts[where] = (node, read_only)
 
+    def wipe(self) -> None:
+        """Lose what is on it; what is mounted in it is elsewhere, and stays."""
+        self.root.entries.clear()
+        for path, mounted in list(self._mounts.items()):
+            if path:
+                self.mount(path, *mounted)
+
     def find(self, path: str) -> Node | None:
         node: Node | None = self._mounts[""][0]
         where = ""

@@ -366,6 +366,33 @@ class Driver(ABC):
         """Let a node lose its power and come back, its disk as it was; where the target has nodes.fault."""
         raise NotImplementedError("nodes.fault")
 
+    def replace_disk(self, node: str) -> None:
+        """Let a node lose its power and come back with an empty disk; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
+    def cut_off(self, node: str) -> None:
+        """Let nothing get from a node to any other machine or to the API server, nor back, while all on it runs on;
+        where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
+    def mend(self, node: str) -> None:
+        """Connect a node again that was cut off; where the target has nodes.fault."""
+        raise NotImplementedError("nodes.fault")
+
+    def crash(self, pod: Place, container: str) -> None:
+        """Kill a running container's processes, from outside; where the target has pods.fault."""
+        raise NotImplementedError("pods.fault")
+
+    def hang(self, pod: Place, container: str) -> None:
+        """Stop a running container's processes, and those that come to it, so that they neither go on nor end, but by
+        SIGKILL (the freezer of its cgroup); where the target has pods.fault."""
+        raise NotImplementedError("pods.fault")
+
+    def fail_probe(self, pod: Place, container: str, probe: str, fails: bool) -> None:
+        """Let the liveness, readiness or startup probe of a running container fail from now on, whatever it answers, or
+        no longer; where the target has pods.fault."""
+        raise NotImplementedError("pods.fault")
+
     def join(self, node: str) -> None:
         """Let one more node join, and go again with the scenario; where the target has nodes.fault."""
         raise NotImplementedError("nodes.fault")

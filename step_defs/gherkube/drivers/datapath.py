@@ -18,6 +18,7 @@ from refkube.hostnet.http import Answer, Reader, get, request
 from refkube.hostnet.resolver import Config, Found, config_of, search
 from refkube.kubelet.runtime.http import Answer as HttpAnswer
 from refkube.kubelet.runtime.http import Asked, serve
+from refkube.volumes.files import File
 
 from gherkube.drivers.base import Connection, Crossing, Journey, Object
 from gherkube.drivers.packets import Seen, seen
@@ -72,13 +73,11 @@ class DataPath:
 
     def _pods(self) -> Iterator[tuple[str, str, Namespace, str]]:
         """Name, namespace, network namespace and resolv.conf of every Pod that has a network."""
-        for kubelet in self._cluster.kubelets:
-            runtime = getattr(kubelet, "runtime", None)
-            for sandbox in list(runtime.sandboxes.values()) if runtime is not None else ():
-                if sandbox.net is not None:
-                    named = {path: file for path, file, _ in sandbox.files}
-                    text = named["/etc/resolv.conf"].data.decode() if "/etc/resolv.conf" in named else ""
-                    yield sandbox.name, sandbox.namespace, sandbox.net, text
+        for sandbox in self._cluster.sandboxes():
+            if sandbox.net is not None:
+                named = {path: file for path, file, _ in sandbox.files if isinstance(file, File)}
+                text = named["/etc/resolv.conf"].data.decode() if "/etc/resolv.conf" in named else ""
+                yield sandbox.name, sandbox.namespace, sandbox.net, text
 
     # Connections
 

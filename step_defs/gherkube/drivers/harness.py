@@ -230,8 +230,32 @@ class HarnessDriver(LiveDriver):
     def resume(self, node: str) -> None:
         self._harness.ask("node", node=node, do="resume")
 
+    def restart_kubelet(self, node: str) -> None:
+        self._harness.ask("node", node=node, do="restart-kubelet")
+
+    def power_cycle(self, node: str) -> None:
+        self._harness.ask("node", node=node, do="power-cycle")
+
+    def replace_disk(self, node: str) -> None:
+        self._harness.ask("node", node=node, do="replace-disk")
+
+    def cut_off(self, node: str) -> None:
+        self._harness.ask("node", node=node, do="cut-off")
+
+    def mend(self, node: str) -> None:
+        self._harness.ask("node", node=node, do="mend")
+
     def join(self, node: str) -> None:
         self._harness.ask("node", node=node, do="join")
+
+    def crash(self, pod: Place, container: str) -> None:
+        self._harness.ask("container", pod=_place(pod), container=container, do="crash")
+
+    def hang(self, pod: Place, container: str) -> None:
+        self._harness.ask("container", pod=_place(pod), container=container, do="hang")
+
+    def fail_probe(self, pod: Place, container: str, probe: str, fails: bool) -> None:
+        self._harness.ask("probe", pod=_place(pod), container=container, probe=probe, fails=fails)
 
     def connect(
         self,

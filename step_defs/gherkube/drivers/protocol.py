@@ -38,7 +38,11 @@ OPERATIONS = {
     "identity": Operation("GET", "/", "", "identity", "", "Who the harness is, and what it can do."),
     "reset": Operation("POST", "/reset", "reset", "connection", "", "A fresh system for the next scenario."),
     "time": Operation("POST", "/time", "time", "passed", "time.skip", "Let time pass, at no cost."),
-    "node": Operation("POST", "/node", "node", "done", "nodes.fault", "Silence, resume or add a node's kubelet."),
+    "node": Operation("POST", "/node", "node", "done", "nodes.fault", "What befalls a node, or its kubelet."),
+    "container": Operation(
+        "POST", "/container", "container", "done", "pods.fault", "Kill a container, or let it hang."
+    ),
+    "probe": Operation("POST", "/probe", "probe", "done", "pods.fault", "Let a container's probe fail, or no longer."),
     "connect": Operation("POST", "/connect", "connect", "connections", "net.connect", "New connections."),
     "held": Operation("POST", "/held", "", "connections", "net.connect", "One more request over each held connection."),
     "release": Operation("POST", "/release", "", "done", "net.connect", "Close the held connections."),

@@ -16,6 +16,7 @@ from lightkube.config.kubeconfig import KubeConfig
 from refkube.apimachinery.rest import HttpRequest, Request
 from refkube.cluster import BACKENDS, SCHEDULERS, Cluster, Networking, networking, open_store
 from refkube.kubelet.kubelet import Kubelet
+from refkube.kubelet.runtime.container import Container
 
 from gherkube.drivers.base import (
     ADMIN,
@@ -53,7 +54,17 @@ class ReferenceDriver(Driver):
     declared = capabilities = frozenset(
         {
             *("time.skip", "audit.read", "store.read", "nodes.fault", "storage.provision", "lb.provision"),
-            *("pods.run", "pods.real", "net.connect", "net.capture", "net.state", "net.fault", "dns", "metrics.read"),
+            *(
+                "pods.run",
+                "pods.real",
+                "pods.fault",
+                "net.connect",
+                "net.capture",
+                "net.state",
+                "net.fault",
+                "dns",
+                "metrics.read",
+            ),
         }
     )
 
@@ -204,8 +215,36 @@ class ReferenceDriver(Driver):
         self._kubelet(node).lose_power()
         self._kubelet(node).start()
 
+    def replace_disk(self, node: str) -> None:
+        self._kubelet(node).lose_power(disk=True)
+        self._kubelet(node).start()
+
+    def cut_off(self, node: str) -> None:
+        self.cluster.cut_off(self._kubelet(node).machine.name)
+
+    def mend(self, node: str) -> None:
+        self.cluster.mend(self._kubelet(node).machine.name)
+
+    def crash(self, pod: Place, container: str) -> None:
+        self._container(pod, container).kill()
+
+    def hang(self, pod: Place, container: str) -> None:
+        self._container(pod, container).hung = True
+
+    def fail_probe(self, pod: Place, container: str, probe: str, fails: bool) -> None:
+        failing = self._container(pod, container).failing
+        (failing.add if fails else failing.discard)(f"{probe}Probe")
+
     def join(self, node: str) -> None:
         self.cluster.join(node)
+
+    def _container(self, pod: Place, name: str) -> Container:
+        for sandbox in self.cluster.sandboxes():
+            if (sandbox.name, sandbox.namespace) == (pod.name, pod.namespace):
+                container = sandbox.latest(name)
+                if container is not None and container.running:
+                    return container
+        raise AssertionError(f'no container "{name}" of {pod} runs')
 
     def _kubelet(self, node: str) -> Kubelet:
         for kubelet in self.cluster.kubelets:

@@ -33,7 +33,9 @@ class ServedReference(ReferenceDriver):
             "identity": self._identity,
             "reset": self._reset,
             "time": self._time,
-            "node": lambda asked: self._do(getattr(self, asked["do"]), asked["node"]),
+            "node": lambda asked: self._do(getattr(self, asked["do"].replace("-", "_")), asked["node"]),
+            "container": lambda asked: self._do(getattr(self, asked["do"]), *_of(asked, CONTAINER)),
+            "probe": lambda asked: self._do(self.fail_probe, *_of(asked, PROBE)),
             "connect": lambda asked: _told(self.connect(_place(asked), *_of(asked, CONNECT))),
             "held": lambda asked: _told(self.held()),
             "release": lambda asked: self._do(self.release),
@@ -122,6 +124,8 @@ class ServedReference(ReferenceDriver):
 
 TARGET = ("address", "port", "protocol")
 CONNECT = (*TARGET, "times", "hold", "size")
+CONTAINER = ("pod", "container")
+PROBE = (*CONTAINER, "probe", "fails")
 FETCH = ("address", "port", "path")
 NAMED = ("name", "type")
 STORED = ("group", "plural", "namespace", "name")
@@ -130,7 +134,8 @@ DEFAULTS: Mapping[str, Any] = {"times": 1, "hold": False, "size": 0}
 
 
 def _of(asked: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:
-    return [asked.get(name, DEFAULTS.get(name)) for name in names]
+    given = {**DEFAULTS, **asked, **({"pod": Place(**asked["pod"])} if "pod" in asked else {})}
+    return [given.get(name) for name in names]
 
 
 def _place(asked: Mapping[str, Any]) -> Place:

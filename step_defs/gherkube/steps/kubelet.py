@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from gherkube.phrases import ObjectRef
+from gherkube.phrases import ObjectRef, Place
 from gherkube.steps import given, then, when
 from gherkube.values import get, show
 from gherkube.world import Misused, World, require
@@ -184,3 +184,56 @@ def loses_power(world: World, name: str) -> None:
     When the node "a" loses its power and comes back
     """
     world.driver.power_cycle(world.names.cluster(name))
+
+
+@when('the node "{name:Text}" loses its disk and comes back')
+def loses_disk(world: World, name: str) -> None:
+    """
+    When the node "a" loses its disk and comes back         (and its power meanwhile)
+    """
+    world.driver.replace_disk(world.names.cluster(name))
+
+
+# Faults of containers
+
+
+@given('the container "{container:Text}" of the {ref:Object} has crashed')
+@when('the container "{container:Text}" of the {ref:Object} crashes')
+def crashes(world: World, container: str, ref: ObjectRef) -> None:
+    """
+    When the container "main" of the Pod "web" crashes      (by SIGKILL, from outside)
+    Given the container "main" of the Pod "web" has crashed
+    """
+    world.driver.crash(_place(world, ref), container)
+
+
+@when('the container "{container:Text}" of the {ref:Object} hangs')
+def hangs(world: World, container: str, ref: ObjectRef) -> None:
+    """
+    When the container "main" of the Pod "web" hangs        (nothing in it goes on, nor ends)
+    """
+    world.driver.hang(_place(world, ref), container)
+
+
+@given('the {probe:Probe} probe of the container "{container:Text}" of the {ref:Object} has failed since')
+@when('the {probe:Probe} probe of the container "{container:Text}" of the {ref:Object} fails')
+def probe_fails(world: World, probe: str, container: str, ref: ObjectRef) -> None:
+    """
+    When the readiness probe of the container "main" of the Pod "web" fails               (from now on)
+    Given the readiness probe of the container "main" of the Pod "web" has failed since
+    """
+    world.driver.fail_probe(_place(world, ref), container, probe, True)
+
+
+@when('the {probe:Probe} probe of the container "{container:Text}" of the {ref:Object} succeeds again')
+def probe_succeeds(world: World, probe: str, container: str, ref: ObjectRef) -> None:
+    """
+    When the readiness probe of the container "main" of the Pod "web" succeeds again
+    """
+    world.driver.fail_probe(_place(world, ref), container, probe, False)
+
+
+def _place(world: World, ref: ObjectRef) -> Place:
+    if ref.kind != "Pod":
+        raise Misused(f"containers are Pods', not a {ref.kind}'s")
+    return Place("Pod", ref.name, world.names.namespace(ref.namespace))

@@ -106,6 +106,24 @@ def comes_back(world: World, name: str) -> None:
     world.driver.resume(world.names.cluster(name))
 
 
+@given('the node "{name:Text}" has been cut off')
+@when('the node "{name:Text}" is cut off')
+def is_cut_off(world: World, name: str) -> None:
+    """
+    When the node "a" is cut off                            (from all machines and the API server; all on it runs on)
+    Given the node "a" has been cut off
+    """
+    world.driver.cut_off(world.names.cluster(name))
+
+
+@when('the node "{name:Text}" is connected again')
+def is_connected_again(world: World, name: str) -> None:
+    """
+    When the node "a" is connected again
+    """
+    world.driver.mend(world.names.cluster(name))
+
+
 @given('the Node "{name:Text}" has come to be unreachable')
 def has_become_unreachable(world: World, name: str) -> None:
     """

@@ -113,6 +113,8 @@ class Container:
             self._told = File()
             self.files.mount(config.termination_path, self._told)
         self.memory_limit, self.cpu_limit = config.memory_limit, config.cpu_limit
+        self.hung = False  # nothing in it goes on, nor ends by itself
+        self.failing: set[str] = set()  # probes that fail, whatever it answers
         self.cpu_seconds = 0.0
         self._counted_at = 0.0
         self._pids = 0
@@ -296,3 +298,9 @@ class Runtime:
                 container.kill()
         self.told = told
         self.sandboxes.clear()
+
+    def lose_disk(self) -> None:
+        """A new one is empty: no images, no volumes but those that are elsewhere, no trace of containers."""
+        self.images.forget()
+        self.attempts.clear()
+        self.disk.wipe()

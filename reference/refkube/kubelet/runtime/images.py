@@ -87,10 +87,13 @@ class Images:
         self._known = known
         self._seconds = pull_seconds
         self.present: dict[str, Image] = {}
-        sandbox = known("registry.k8s.io/pause")
-        if sandbox is not None:
-            self.present[SANDBOX] = sandbox
+        self.forget()
         self._waiting: dict[str, list[Callable[[PullError | None], object]]] = {}
+
+    def forget(self) -> None:
+        """All but the one that every sandbox has."""
+        sandbox = self._known("registry.k8s.io/pause")
+        self.present = {SANDBOX: sandbox} if sandbox is not None else {}
 
     def pull(self, name: str, done: Callable[[PullError | None], object]) -> None:
         """`done` is told in a moment. Who asks for what is under way waits with the others."""

@@ -8,10 +8,11 @@ Signals are Linux's: the first process of a container is not touched by one that
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from refkube.engine.loop import Loop
 from refkube.hostnet import Namespace, NetError
+from refkube.kubelet.runtime.net import Net
 from refkube.volumes.files import Tree
 
 SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGTERM = 1, 2, 3, 9, 10, 15
@@ -41,6 +42,7 @@ class Container(Protocol):
     processes: list[Process]
     first: Process | None
     config: Any
+    hung: bool
 
     @property
     def sandbox(self) -> Sandbox: ...
@@ -120,6 +122,7 @@ class Process:
         self._body: Body | None = None
         self._cancel: Callable[[], object] | None = None
         self._turn = 0
+        self._net: Net | None = None
 
     @property
     def loop(self) -> Loop:
@@ -134,7 +137,8 @@ class Process:
         net = self.container.sandbox.net
         if net is None:
             raise NetError(100, "Network is down")
-        return net
+        self._net = self._net or Net(net, lambda: self.container.hung)
+        return cast(Namespace, self._net)
 
     @property
     def running(self) -> bool:
@@ -182,6 +186,8 @@ class Process:
         for close in self.closing:
             close()
         self.closing.clear()
+        if self._net is not None:
+            self._net.close()
         if self in self.container.processes:
             self.container.processes.remove(self)
         for call in self._ended:
@@ -192,6 +198,8 @@ class Process:
             return
         if number == SIGKILL:
             self.exit(128 + number)
+        elif self.container.hung:
+            return
         elif number in self.handlers:
             self.handlers[number]()
         elif self is not self.container.first:
@@ -208,6 +216,8 @@ class Process:
     def _run(self, value: Any) -> None:
         """Let it go on until its next wait. Whatever it does wrong, it ends alone."""
         assert self._body is not None
+        if self.container.hung:
+            return
         try:
             wait = self._body.send(value)
             if self.exit_code is None:

@@ -183,7 +183,7 @@ def lets_memory_grow(original: Original, self: Container) -> None:
     return None
 
 
-@miniature("Restarts do not wait.", caught_by=("restarts.08", "restarts.09"), instead_of=Backoff.left)
+@miniature("Restarts do not wait.", caught_by=("restarts.08", "restarts.09", "restarts.13"), instead_of=Backoff.left)
 def restarts_at_once(original: Original, self: Backoff, key: object, since: float) -> float:
     return 0.0
 
@@ -208,7 +208,7 @@ def never_forgets(original: Original, self: Backoff, key: object, since: float) 
 
 @miniature(
     "Nobody minds how a container is.",
-    caught_by=("probes.01", "probes.02", "probes.04", "probes.05", "probes.08", "probes.14"),
+    caught_by=("probes.01", "probes.02", "probes.04", "probes.05", "probes.08", "probes.14", "probes.18"),
     instead_of=PodWorker._check,
 )
 def minds_no_container(original: Original, self: PodWorker, container: Object, instance: Container) -> bool:
@@ -250,7 +250,7 @@ def connects_to_every_port(original: Original, self: Actions, host: str, port: i
     return self._loop.call_later(0, done, True, "").cancel
 
 
-@miniature("Probes wait for ever.", caught_by="probes.05", instead_of=Actions.act)
+@miniature("Probes wait for ever.", caught_by=("probes.05", "probes.16", "probes.19"), instead_of=Actions.act)
 def gives_probes_all_time(
     original: Original, self: Actions, handler: Any, spec: Any, container: Any, done: Any, timeout: float, *whose: Any
 ) -> Any:
@@ -285,7 +285,7 @@ def restarts_against_the_policy(original: Original, self: PodWorker, container: 
 
 @miniature(
     "Readiness is not asked for.",
-    caught_by=("probes.09", "probes.10", "probes.11", "probes.12"),
+    caught_by=("probes.09", "probes.10", "probes.11", "probes.12", "probes.19", "probes.20"),
     instead_of=PodWorker._view,
 )
 def takes_all_for_ready(original: Original, self: PodWorker) -> View:
@@ -329,7 +329,7 @@ def kills_at_once(original: Original, self: Container, grace: float) -> None:
 
 @miniature(
     "Containers are told to stop, and never killed.",
-    caught_by=("stopping.03", "stopping.04", "stopping.06", "running.12"),
+    caught_by=("stopping.03", "stopping.04", "stopping.06", "running.12", "probes.16"),
     instead_of=Container.stop,
 )
 def kills_nobody(original: Original, self: Container, grace: float) -> None:

@@ -104,7 +104,7 @@ def trusts_new_nodes(original: Original, self: TaintNodesByCondition, asked: Att
 
 @miniature(
     "A taint that a node got once it keeps.",
-    caught_by=("nodes.11", "nodes.13", "silence.18", "silence.19"),
+    caught_by=("nodes.11", "nodes.13", "silence.18", "silence.19", "silence.21"),
     instead_of=nodes.swap_taints,
 )
 def never_takes_taints_away(
@@ -130,7 +130,7 @@ def ignores_cordons(original: Original, node: Object) -> set[Taint]:
 
 @miniature(
     "Nodes that are not ready keep their Pods.",
-    caught_by=("nodes.15", "silence.06", "silence.07"),
+    caught_by=("nodes.15", "silence.06", "silence.07", "silence.20"),
     instead_of=NodeLifecycleController._taint_one,
 )
 def gives_no_executing_taint(original: Original, self: NodeLifecycleController, zone: Zone, name: str) -> None:
@@ -142,7 +142,7 @@ def gives_no_executing_taint(original: Original, self: NodeLifecycleController, 
 
 @miniature(
     "A node is waited for without end.",
-    caught_by=("silence.01", "silence.03", "silence.04", "silence.06", "silence.07"),
+    caught_by=("silence.01", "silence.03", "silence.04", "silence.06", "silence.07", "silence.20"),
     instead_of=NodeLifecycleController._silent,
 )
 def waits_for_ever(original: Original, self: NodeLifecycleController, node: Object) -> Object:
@@ -161,7 +161,11 @@ def gives_nodes_up_early(original: Original, self: NodeLifecycleController, node
         self._options = options
 
 
-@miniature("The Pods of a silent node stay ready.", caught_by="silence.05", instead_of=NodeLifecycleController._mark)
+@miniature(
+    "The Pods of a silent node stay ready.",
+    caught_by=("silence.05", "silence.20"),
+    instead_of=NodeLifecycleController._mark,
+)
 def leaves_pods_ready(original: Original, self: NodeLifecycleController, key: str) -> None:
     return None
 
@@ -210,7 +214,11 @@ def counts_the_longest_toleration(original: Original, taints: list[Object], tole
     return max((float(original([taint], tolerations)) for taint in taints), default=inf)
 
 
-@miniature("A Pod that is to leave is removed.", caught_by="silence.11", instead_of=TaintEvictionController._evict)
+@miniature(
+    "A Pod that is to leave is removed.",
+    caught_by=("silence.11", "statefulsets.23"),
+    instead_of=TaintEvictionController._evict,
+)
 def removes_at_once(original: Original, self: TaintEvictionController, key: str) -> None:
     namespace, _, name = key.partition("/")
     self._client.delete("pods", name, namespace, grace_period=0)
