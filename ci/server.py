@@ -14,11 +14,23 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from refkube.client.client import Client
+from refkube.client.http import connect
+from refkube.cluster import STANDARD_CLASS
+from refkube.engine.clock import WallClock
+from refkube.engine.loop import Loop
+
 # What runs beside the API server, each a process of its own.
 COMPONENTS = (
-    ("controller-manager", "--service-account-private-key-file", "{directory}/sa.key"),
+    (
+        *("controller-manager", "--service-account-private-key-file", "{directory}/sa.key"),
+        *("--cloud-provider", "simulated", "--enable-hostpath-provisioner"),
+    ),
     ("scheduler",),
-    *(("kubelet", "--name", f"n{number}", "--node-ip", f"192.168.100.{10 + number}") for number in (1, 2, 3)),
+    *(
+        ("kubelet", "--name", f"n{number}", "--node-ip", f"192.168.100.{10 + number}", "--port", "0")
+        for number in (1, 2, 3)
+    ),
 )
 
 
@@ -92,6 +104,13 @@ class Component:
         return self._output.read()[-4000:].strip()
 
 
+def _add_default_class(server: Server) -> None:
+    """What an addon does elsewhere."""
+    handle = connect(Loop(WallClock()), str(server.kubeconfig))
+    Client(handle).create("storageclasses.storage.k8s.io", STANDARD_CLASS)
+    handle.close()
+
+
 @contextmanager
 def refkube_processes(speed: float) -> Iterator[Server]:
     """An API server alone, and scheduler, controllers and three nodes beside it; all are gone afterwards.
@@ -103,6 +122,7 @@ def refkube_processes(speed: float) -> Iterator[Server]:
         running: list[Component] = []
         wrong: list[str] = []
         try:
+            _add_default_class(server)
             for command, *options in COMPONENTS:
                 output = files.enter_context(tempfile.TemporaryFile("w+"))
                 given = [option.format(directory=server.directory) for option in options]

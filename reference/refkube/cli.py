@@ -9,9 +9,10 @@ import platform
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -19,6 +20,7 @@ import typer
 from refkube.api.kinds import VERSION
 from refkube.apimachinery.errors import StatusError
 from refkube.apiserver.authentication import ADMIN
+from refkube.cloudprovider import SimulatedCloud
 from refkube.cluster import (
     BACKENDS,
     CONTROLLERS,
@@ -106,10 +108,9 @@ def serve(
     speed: Speed = 1.0,
 ) -> None:
     """Serve the Kubernetes API over TLS until interrupted."""
-    try:
+    with _extra():
         from refkube.serving import credentials, server
-    except ImportError as missing:
-        _fail(f"serving needs the package {missing.name}; install gherkube[serve]")
+        from refkube.serving.kubelets import Kubelets
     if memory and etcd:
         _fail("--memory and --etcd exclude each other")
     if not host:
@@ -134,6 +135,7 @@ def serve(
             options=Options(root_ca=held.authority.decode()),
             networking=networking(flannel_backend, proxy_scheduler),
             on_error=lambda why, what: _say(f"{what}: {why!r}"),
+            wire=Kubelets(held.client, held.client_key),
         )
     except (StoreError, StatusError, ValueError) as why:
         _fail(str(why))
@@ -141,19 +143,20 @@ def serve(
         _fail(f"{why.filename or data_dir}: {why.strerror}")
     written = kubeconfig or data_dir / "kubeconfig"
 
-    def started(actual: int) -> None:
+    def started() -> None:
         told = f"[{host}]" if ":" in host else host
-        config = credentials.kubeconfig(f"https://{told}:{actual}", held.authority, held.admin_token)
+        where = f"https://{told}:{listener.getsockname()[1]}"
+        config = credentials.kubeconfig(where, held.authority, held.admin_token)
         credentials.write_private(written, config.encode())
         print(f"export KUBECONFIG={written.resolve()}", flush=True)
 
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
+        listener = server.listen(host, port)
         server.run(
             cluster.loop,
             cluster.http,
-            host=host,
-            port=port,
+            listener,
             certificate=held.certificate,
             key=held.key,
             started=started,
@@ -240,18 +243,27 @@ def controller_manager(
     service_account_private_key_file: Annotated[
         Path | None, typer.Option(help="Key (PEM) to sign tokens with; without it none are made for Secrets.")
     ] = None,
+    cloud_provider: Annotated[
+        str, typer.Option(metavar="NAME", help='Of load balancers: "simulated", or none for somebody else\'s.')
+    ] = "",
+    enable_hostpath_provisioner: Annotated[
+        bool, typer.Option(help=f"Make volumes of classes that name {HostPath.name}: directories of the node.")
+    ] = False,
     leader_elect: LeaderElect = True,
     speed: Speed = 1.0,
 ) -> None:
     """Run controllers against an API server until interrupted."""
     chosen = _chosen(controllers)
     component = _component("kube-controller-manager", kubeconfig, speed)
-    extra: dict[str, Any] = {PROVISIONERS: {HostPath.name: HostPath()}}
+    if cloud_provider not in ("", "simulated"):
+        _fail(f"no such cloud provider: {cloud_provider}; there is simulated")
+    extra: dict[str, Any] = {PROVISIONERS: {HostPath.name: HostPath()} if enable_hostpath_provisioner else {}}
     if service_account_private_key_file is None:
         chosen = [name for name in chosen if name != "serviceaccount-token-controller"]
     else:
         extra[SIGN] = _signer(service_account_private_key_file, component).issue_legacy
-    options = Options(root_ca=component.authority, extra=extra)
+    cloud = SimulatedCloud() if cloud_provider else None
+    options = Options(root_ca=component.authority, cloud=cloud, extra=extra)
     manager = ControllerManager(component.client, component.loop, chosen, options)
     _run(component, manager, leader_elect)
 
@@ -261,15 +273,49 @@ def kubelet(
     kubeconfig: Kubeconfig,
     name: Annotated[str, typer.Option(help="The node's name.")],
     node_ip: Annotated[str, typer.Option(help="The node's address, in 192.168.100.0/24.")] = "192.168.100.11",
+    address: Annotated[
+        str, typer.Option(help="Where to listen for the API server, which finds the node there; 0.0.0.0 is anywhere.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 10250,
     speed: Speed = 1.0,
 ) -> None:
     """Run a node against an API server until interrupted: its kubelet, and containers that are programs."""
+    with _extra():
+        from refkube.serving import credentials, server
     component = _component("kubelet", kubeconfig, speed)
     try:
-        machinery = Machinery(component.client(), component.loop, name, node_ip)
-    except ValueError as why:
+        listener = server.listen(address, port)
+        host = platform.node() if address in ("0.0.0.0", "::") else address
+        where = host, listener.getsockname()[1]
+        machinery = Machinery(component.client(), component.loop, name, node_ip, where)
+    except (server.AddressInUse, ValueError) as why:
         _fail(str(why))
-    _run(component, machinery, leader_elect=False)
+    with TemporaryDirectory() as kept:
+        certificate, key = credentials.self_signed(Path(kept), host, component.loop.now())
+        authority = Path(kept) / "client-ca.crt"
+        authority.write_text(component.authority)
+
+        def forever() -> None:
+            server.run(
+                component.loop,
+                machinery.serve,
+                listener,
+                certificate=certificate,
+                key=key,
+                client_authority=authority if component.authority else None,
+                started=lambda: None,
+                stopping=machinery.stop,
+            )
+
+        _run(component, machinery, leader_elect=False, forever=forever)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as missing:
+        _fail(f"serving needs the package {missing.name}; install gherkube[serve]")
 
 
 def _component(name: str, kubeconfig: Path, speed: float) -> Component:
@@ -293,10 +339,10 @@ def _signer(path: Path, component: Component) -> Tokens:
     return tokens
 
 
-def _run(component: Component, part: Startable, leader_elect: bool) -> None:
+def _run(component: Component, part: Startable, leader_elect: bool, forever: Callable[[], None] | None = None) -> None:
     _say(f"{component.name} is {component.identity}")
     try:
-        kept = component.run(part, component.name if leader_elect else "")
+        kept = component.run(part, component.name if leader_elect else "", forever)
     except Unusable as why:
         _fail(str(why))
     if not kept:

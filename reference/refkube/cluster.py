@@ -15,8 +15,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from orjson import loads
-
 from refkube.admission.chain import Chain, Plugin
 from refkube.admission.plugins.defaultstorageclass import DefaultStorageClass
 from refkube.admission.plugins.defaulttolerationseconds import DefaultTolerationSeconds
@@ -35,7 +33,7 @@ from refkube.apimachinery.meta import Object, name_of, namespace_of, with_metada
 from refkube.apimachinery.rest import Handle, HttpRequest, HttpResponse, UserInfo
 from refkube.apiserver.authentication import ADMIN, Authenticator
 from refkube.apiserver.authorization import Authorizer
-from refkube.apiserver.connect import Connector, Dial
+from refkube.apiserver.connect import Connector, Dial, Serve, Wire
 from refkube.apiserver.http import Front
 from refkube.apiserver.kubernetesservice import KubernetesService
 from refkube.apiserver.pipeline import Pipeline, system_user
@@ -77,6 +75,7 @@ from refkube.engine.loop import Loop, Poller
 from refkube.flannel.daemon import BACKENDS, Flanneld
 from refkube.flannel.daemon import Options as FlannelOptions
 from refkube.hostnet import Host, NetError
+from refkube.kubelet.authorization import Guard
 from refkube.kubelet.cni import Cni
 from refkube.kubelet.hollow import HollowKubelet
 from refkube.kubelet.kubelet import Kubelet
@@ -179,6 +178,7 @@ class ApiServer:
         node_ports: tuple[int, int] = (30000, 32767),
         advertise: tuple[str, int] = ("172.18.0.2", 6443),
         dial_node: Dial = lambda name: None,
+        wire: Wire | None = None,
     ):
         self.registry = Registry(store, loop, ids, service_ranges, node_ports)
         self.tokens = Tokens(loop.now, ISSUER, signing_key)
@@ -192,8 +192,8 @@ class ApiServer:
         )
         self.handle: Handle = self.pipeline.handle
         authenticator = Authenticator(users, self._account)
-        connector = Connector(self.pipeline, dial_node)
-        self.front = Front(self.pipeline, authenticator, lambda: self.tokens.public_jwk, ISSUER, connector)
+        self.connector = Connector(self.pipeline, dial_node, wire)
+        self.front = Front(self.pipeline, authenticator, lambda: self.tokens.public_jwk, ISSUER, self.connector)
         client = Client(self.handle, system_user("apiserver", "system:masters"), "kube-apiserver")
         self._service = KubernetesService(client, loop, service_ranges, *advertise)
         warn = EventRecorder(client, loop, "ipallocator-repair-controller").event
@@ -398,9 +398,12 @@ class Network:
 
 
 class Machinery:
-    """One node as a process of its own: kubelet, flanneld and kube-proxy, on a LAN that no other process is on."""
+    """One node as a process of its own: kubelet, flanneld and kube-proxy, on a LAN that no other process is on.
 
-    def __init__(self, client: Client, loop: Loop, name: str, address: str):
+    `where` is the host and port that others find the kubelet at; it answers by `serve`.
+    """
+
+    def __init__(self, client: Client, loop: Loop, name: str, address: str, where: tuple[str, int]):
         host = Fabric(loop).join(name, address)
         parts: dict[str, Callable[[], Flanneld | Proxier]] = {
             FLANNELD: lambda: Flanneld(client.with_user_agent(FLANNELD), loop, host, name),
@@ -410,7 +413,9 @@ class Machinery:
         storage = HostPath()
         runtime = Runtime(loop, Images(loop, known), Ids(None).uid)
         runtime.disk.mount(storage.root, storage.disk)
-        self.kubelet = Kubelet(client, loop, Machine(name, address), runtime, self._network.cni, host)
+        machine = Machine(name, address, hostname=where[0], port=where[1])
+        self.kubelet = Kubelet(client, loop, machine, runtime, self._network.cni, host)
+        self.serve: Serve = Guard(NodeServer(self.kubelet).serve, client, name, loop.now)
 
     def start(self) -> None:
         self.kubelet.start()
@@ -426,7 +431,8 @@ class Cluster:
     `seed` names the run: uids, generated names and every other choice follow from it; None makes them differ from
     run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names;
     so do the kubelets of `nodes` nodes, n1, n2 ... and, if there are any or it is asked for, the `scheduler`. Nodes
-    whose kubelets are not hollow have a network with flannel; `networking` adds kube-proxy and names.
+    whose kubelets are not hollow have a network with flannel; `networking` adds kube-proxy and names. Kubelets of other
+    processes are reached by the `wire`.
     """
 
     def __init__(
@@ -445,6 +451,7 @@ class Cluster:
         hollow: bool = False,
         networking: Networking | None = None,
         kernel: Kernel | None = None,
+        wire: Wire | None = None,
     ):
         self.hollow = hollow
         self.kubelets: list[Kubelet | HollowKubelet] = []
@@ -466,12 +473,13 @@ class Cluster:
             service_ranges=options.service_cluster_ip_range.split(","),
             node_ports=options.service_node_port_range,
             dial_node=self.dial_node,
+            wire=wire,
         )
         self.apiserver.front.on_bug = None if on_error is None else lambda bug: on_error(bug, "apiserver")
         self.registry = self.apiserver.registry
         self.handle: Handle = self.apiserver.handle
         if not hollow:
-            metrics = MetricsServer(self.client("metrics-server"), self._summary, self.loop.now)
+            metrics = MetricsServer(self.client("metrics-server"), self.apiserver.connector.ask, self.loop.now)
             self.apiserver.front.aggregate(METRICS, METRIC_KINDS, metrics.serve)
         self._bootstrap()
         self.apiserver.start()
@@ -556,11 +564,6 @@ class Cluster:
         """Of the Pods of all nodes that run some."""
         real = [kubelet for kubelet in self.kubelets if isinstance(kubelet, Kubelet)]
         return [sandbox for kubelet in real for sandbox in kubelet.runtime.sandboxes.values()]
-
-    def _summary(self, name: str) -> Object | None:
-        serve = self.dial_node(name)
-        found: Object | None = loads(serve(HttpRequest("GET", "/stats/summary")).body) if serve else None
-        return found
 
     def host(self, name: str) -> Host:
         """A node's network, plugged into the nodes' LAN when it is first asked for."""

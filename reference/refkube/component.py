@@ -51,15 +51,16 @@ class Component:
         """Whose requests are made by the connection's identity, whatever the user."""
         return Client(self._handle, user, agent or self.name)
 
-    def run(self, part: Startable, lease: str = "") -> bool:
-        """Until a signal; the part starts once the lease is held, at once where there is none. False if it was lost."""
+    def run(self, part: Startable, lease: str = "", forever: Callable[[], None] | None = None) -> bool:
+        """Until a signal; the part starts once the lease is held, at once where there is none. False if it was lost.
+        `forever` runs the loop, if something more is to be done meanwhile."""
         self._reach()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.loop.stop())
         elector = self._elector(part, lease) if lease else None
         (elector or part).start()
         try:
-            self.loop.run_forever()
+            (forever or self.loop.run_forever)()
         finally:
             self._ending = True
             if elector is not None:

@@ -7,7 +7,7 @@ are what passes between a socket, or a transport without one, and the HTTP front
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -119,6 +119,7 @@ class HttpRequest:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: NO_OPTIONS)
     body: bytes = b""
+    peer: UserInfo | None = None  # whom the client's certificate names
 
 
 class Stream(Protocol):
@@ -137,6 +138,7 @@ class HttpResponse:
     stream: Stream | None = None
     upgrade: Callable[[Session], object] | None = None  # 101: what goes on over a WebSocket, of this protocol
     protocol: str = ""
+    later: Awaitable[HttpResponse] | None = None  # the answer itself, where somebody else has to be asked for it
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key == name), "")

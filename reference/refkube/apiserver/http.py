@@ -9,7 +9,7 @@ Source: apiserver/pkg/endpoints/{request,handlers}.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -86,26 +86,41 @@ class Front:
     def serve(self, http: HttpRequest) -> HttpResponse:
         """Answer one request. Never raises: what fails becomes a Status."""
         try:
-            user = self._authenticator.authenticate(http.headers)
-            path = http.path.rstrip("/") or "/"
-            if user is ANONYMOUS and path not in PUBLIC and not path.startswith(("/livez/", "/readyz/", "/healthz/")):
-                raise errors.unauthorized()
-            route = route_of(path)
-            if route is None or (not route.resource):
-                return self._document(http, path)
-            return self._resource(http, route, user)
-        except errors.StatusError as refusal:
-            return self._refusal(refusal)
-        except StoreError as why:
+            answer = self._answered(http)
+        except Exception as why:
+            return self._failed(http, why)
+        if answer.later is not None:
+            answer.later = self._awaited(http, answer.later)
+        return answer
+
+    def _answered(self, http: HttpRequest) -> HttpResponse:
+        user = self._authenticator.authenticate(http.headers)
+        path = http.path.rstrip("/") or "/"
+        if user is ANONYMOUS and path not in PUBLIC and not path.startswith(("/livez/", "/readyz/", "/healthz/")):
+            raise errors.unauthorized()
+        route = route_of(path)
+        if route is None or (not route.resource):
+            return self._document(http, path)
+        return self._resource(http, route, user)
+
+    async def _awaited(self, http: HttpRequest, later: Awaitable[HttpResponse]) -> HttpResponse:
+        try:
+            return await later
+        except Exception as why:
+            return self._failed(http, why)
+
+    def _failed(self, http: HttpRequest, why: Exception) -> HttpResponse:
+        if isinstance(why, errors.StatusError):
+            return self._refusal(why)
+        if isinstance(why, StoreError):
             return self._refusal(refusal_of(why))
-        except RecursionError:
+        if isinstance(why, RecursionError):
             return self._refusal(errors.bad_request("the body of the request is nested too deeply"))
-        except Exception as bug:
-            # One broken request must not end the server; the log has the rest.
-            self.pipeline.loop.trace.record("apiserver", f"{http.method} {http.path}", repr(bug), error=bug)
-            if self.on_bug is not None:
-                self.on_bug(bug)
-            return self._refusal(errors.internal_error(f"{type(bug).__name__}: {bug}"))
+        # One broken request must not end the server; the log has the rest.
+        self.pipeline.loop.trace.record("apiserver", f"{http.method} {http.path}", repr(why), error=why)
+        if self.on_bug is not None:
+            self.on_bug(why)
+        return self._refusal(errors.internal_error(f"{type(why).__name__}: {why}"))
 
     on_bug: Callable[[Exception], None] | None = None  # told of what should never happen
 

@@ -34,7 +34,7 @@ CONDITIONS = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What a node is made of, as its kubelet finds it."""
+    """What a node is made of, as its kubelet finds it. `hostname` is where the kubelet is found, if not by the name."""
 
     name: str
     address: str
@@ -48,6 +48,8 @@ class Machine:
         }
     )
     labels: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = ""
+    port: int = 10250  # of the kubelet
 
 
 class NodeStatus:
@@ -174,10 +176,10 @@ class NodeStatus:
             "allocatable": capacity,
             "addresses": [
                 {"type": "InternalIP", "address": self._machine.address},
-                {"type": "Hostname", "address": self._machine.name},
+                {"type": "Hostname", "address": self._machine.hostname or self._machine.name},
             ],
             "conditions": [*before.values(), *conditions],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._machine.port}},
             "nodeInfo": {
                 "architecture": "amd64",
                 "bootID": self._machine.name,

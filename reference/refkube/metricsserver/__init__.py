@@ -7,7 +7,7 @@ Left out: watches, as upstream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -25,15 +25,15 @@ KINDS = (
     Kind(GROUP, VERSION, "PodMetrics", "pods", namespaced=True, verbs=("get", "list")),
 )
 
-Summary = Callable[[str], Object | None]
+Ask = Callable[[str, HttpRequest], HttpResponse]
 
 
 class MetricsServer:
-    """`summary` reads a kubelet's /stats/summary by the node's name; None if it does not answer."""
+    """`ask` gives what a node's kubelet answers, perhaps later, and raises StatusError where it does not."""
 
-    def __init__(self, client: Client, summary: Summary, now: Callable[[], float]):
+    def __init__(self, client: Client, ask: Ask, now: Callable[[], float]):
         self._client = client
-        self._summary = summary
+        self._ask = ask
         self._now = now
 
     def serve(
@@ -46,12 +46,37 @@ class MetricsServer:
         if http.method != "GET":
             raise errors.method_not_allowed()
         selector = selectors.parse(options.get("labelSelector", ""))
-        if kind.plural == "nodes":
-            chosen = [node for node in self._client.list("nodes").items if selector.matches(labels_of(node))]
-            items = self._nodes(node for node in chosen if name in ("", name_of(node)))
-        else:
-            pods = self._client.list("pods", namespace).items
-            items = self._pods(pod for pod in pods if name in ("", name_of(pod)) and selector.matches(labels_of(pod)))
+        found = self._client.list(kind.plural, namespace).items
+        chosen = [obj for obj in found if name in ("", name_of(obj)) and selector.matches(labels_of(obj))]
+        if name and not chosen:
+            raise errors.not_found(kind.resource, name)
+        nodes = {name_of(obj) if kind.plural == "nodes" else obj["spec"].get("nodeName", "") for obj in chosen}
+        asked = {node: self._summary(node) for node in nodes if node}
+        told = {node: answer for node, answer in asked.items() if answer is not None}
+        if any(answer.later is not None for answer in told.values()):
+            return HttpResponse(0, [], later=self._awaited(kind, chosen, told, name))
+        return self._answer(kind, chosen, told, name)
+
+    def _summary(self, node: str) -> HttpResponse | None:
+        try:
+            return self._ask(node, HttpRequest("GET", "/stats/summary"))
+        except errors.StatusError:
+            return None
+
+    async def _awaited(
+        self, kind: Kind, chosen: list[Object], told: dict[str, HttpResponse], name: str
+    ) -> HttpResponse:
+        known = {}
+        for node, answer in told.items():
+            try:
+                known[node] = answer if answer.later is None else await answer.later
+            except errors.StatusError:
+                continue
+        return self._answer(kind, chosen, known, name)
+
+    def _answer(self, kind: Kind, chosen: list[Object], told: dict[str, HttpResponse], name: str) -> HttpResponse:
+        summaries = {node: orjson.loads(answer.body) for node, answer in told.items()}
+        items = (self._nodes if kind.plural == "nodes" else self._pods)(chosen, summaries)
         if name and not items:
             raise errors.not_found(kind.resource, name)
         versioned = {"apiVersion": kind.api_version}
@@ -59,23 +84,16 @@ class MetricsServer:
         answer = listed[0] if name else {"kind": f"{kind.kind}List", **versioned, "metadata": {}, "items": listed}
         return HttpResponse(200, [("content-type", "application/json")], orjson.dumps(answer))
 
-    def _nodes(self, nodes: Iterable[Object]) -> list[Object]:
-        told = ((node, self._summary(name_of(node))) for node in nodes)
-        return [self._item(node, "usage", _usage(found["node"])) for node, found in told if found is not None]
+    def _nodes(self, nodes: list[Object], told: Mapping[str, Object]) -> list[Object]:
+        known = ((node, told.get(name_of(node))) for node in nodes)
+        return [self._item(node, "usage", _usage(found["node"])) for node, found in known if found is not None]
 
-    def _pods(self, pods: Iterable[Object]) -> list[Object]:
+    def _pods(self, pods: list[Object], told: Mapping[str, Object]) -> list[Object]:
+        used = {one["podRef"]["uid"]: one["containers"] for summary in told.values() for one in summary["pods"]}
         items = []
-        summaries: dict[str, dict[str, Object]] = {}
         for pod in pods:
-            node = pod["spec"].get("nodeName")
-            if not node:
-                continue
-            if node not in summaries:
-                found = self._summary(node)
-                summaries[node] = {one["podRef"]["uid"]: one for one in found["pods"]} if found else {}
-            used = summaries[node].get(pod["metadata"]["uid"])
-            if used is not None:
-                containers = [{"name": one["name"], "usage": _usage(one)} for one in used["containers"]]
+            if pod["metadata"]["uid"] in used:
+                containers = [{"name": one["name"], "usage": _usage(one)} for one in used[pod["metadata"]["uid"]]]
                 items.append(self._item(pod, "containers", containers))
         return items
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from base64 import b64decode, b64encode
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +18,7 @@ import orjson
 
 from refkube.apimachinery import errors
 from refkube.apimachinery.rest import HttpRequest, HttpResponse, Stream
-from refkube.serving.protocol import ABORT
+from refkube.serving.protocol import ABORT, PEER
 from refkube.serving.pump import Pump
 
 MAX_BODY = 3 * 1024 * 1024  # bytes
@@ -32,7 +33,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Application:
-    """`serve` answers one request at once, on this thread."""
+    """`serve` answers one request at once, on this thread, or says what is to be waited for."""
 
     def __init__(self, serve: Serve, pump: Pump):
         self._serve = serve
@@ -57,24 +58,31 @@ class Application:
                 return
             body = whole
         path = scope["raw_path"].decode("latin-1")
-        http = HttpRequest(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
-        response = self._serve(http)
-        self._pump.kick()
+        query = scope["query_string"].decode("latin-1")
+        response = await self._answer(HttpRequest(scope["method"], path, query, headers, body, scope[PEER]))
         if response.stream is None:
             await _send_whole(response, send)
         else:
             await _Streaming(response.stream, self._pump, scope[ABORT]).run(response, receive, send)
 
+    async def _answer(self, http: HttpRequest) -> HttpResponse:
+        response = self._serve(http)
+        self._pump.kick()
+        while response.later is not None:
+            response = await response.later
+        return response
+
     async def _upgrade(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """A WebSocket: what the response says goes on over it, or a refusal as to any request."""
         await receive()
-        offered = ", ".join(scope.get("subprotocols") or ())
+        names = {name.replace("base64.", ""): name for name in reversed(scope.get("subprotocols") or ())}
+        offered = ", ".join(reversed(names))
         headers = {**_headers(scope["headers"]), "upgrade": "websocket", "sec-websocket-protocol": offered}
         path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-        response = self._serve(HttpRequest("GET", path, query, headers))
-        self._pump.kick()
+        response = await self._answer(HttpRequest("GET", path, query, headers, b"", scope[PEER]))
         if response.upgrade is not None:
-            await _Socket(self._pump).run(response, receive, send)
+            response.protocol = names.get(response.protocol, "")
+            await _Socket(self._pump, "base64." in response.protocol).run(response, receive, send)
             return
         told = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers]
         status = response.status if response.status >= 400 else 400
@@ -141,12 +149,14 @@ async def _send_whole(response: HttpResponse, send: Send) -> None:
 
 
 class _Socket:
-    """One WebSocket (`apimachinery.remotecommand.Session`)."""
+    """One WebSocket (`apimachinery.remotecommand.Session`). As `text` the channel is a digit, and what follows base64
+    (apimachinery/pkg/util/httpstream/wsstream)."""
 
-    def __init__(self, pump: Pump):
+    def __init__(self, pump: Pump, text: bool):
         self.received: Callable[[bytes], object] = lambda data: None
         self.closed: Callable[[], object] = lambda: None
         self._pump = pump
+        self._text = text
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def send(self, data: bytes) -> None:
@@ -163,7 +173,8 @@ class _Socket:
         reading = asyncio.ensure_future(self._read(receive))
         try:
             while (data := await self._waiting.get()) is not None:
-                await send({"type": "websocket.send", "bytes": data})
+                told = {"text": chr(48 + data[0]) + b64encode(data[1:]).decode()} if self._text else {"bytes": data}
+                await send({"type": "websocket.send", **told})
             if not reading.done():
                 await send({"type": "websocket.close", "code": 1000})
         finally:
@@ -173,7 +184,13 @@ class _Socket:
 
     async def _read(self, receive: Receive) -> None:
         while (message := await receive())["type"] == "websocket.receive":
-            self.received(message.get("bytes") or (message.get("text") or "").encode())
+            data = message.get("bytes") or (message.get("text") or "").encode()
+            if self._text:
+                try:
+                    data = bytes([data[0] - 48]) + b64decode(data[1:], validate=True)
+                except (ValueError, IndexError):
+                    break
+            self.received(data)
             self._pump.kick()
         self.close()
 

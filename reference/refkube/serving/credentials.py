@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 TEN_YEARS = timedelta(days=3650)
+CLIENT = "apiserver-kubelet-client"
+SERVICE_ADDRESSES = ("127.0.0.1", "::1", "10.96.0.1")
 SERVICE_NAMES = (
     "localhost",
     "kubernetes",
@@ -31,10 +34,13 @@ SERVICE_NAMES = (
 
 @dataclass(frozen=True)
 class Credentials:
-    """Paths of the PEM files that a TLS socket wants, and the secrets themselves."""
+    """Paths of the PEM files that TLS sockets want, and the secrets themselves. `client` and `client_key` prove to
+    kubelets that it is the API server who asks."""
 
     certificate: Path
     key: Path
+    client: Path
+    client_key: Path
     authority: bytes
     signing_key: bytes
     admin_token: str
@@ -47,21 +53,34 @@ def prepare(directory: Path, host: str, now: float, new_token: str, new_signing_
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority_path, authority_key_path = directory / "ca.crt", directory / "ca.key"
     certificate, key = directory / f"server-{host}.crt", directory / f"server-{host}.key"
+    client, client_key = directory / f"{CLIENT}.crt", directory / f"{CLIENT}.key"
     if not authority_path.exists():
         authority_key, authority = _authority(now)
         _keep(authority_key_path, _pem(authority_key))
         _keep(authority_path, authority.public_bytes(serialization.Encoding.PEM))
-    if not certificate.exists():
-        signer = serialization.load_pem_private_key(authority_key_path.read_bytes(), None)
-        assert isinstance(signer, ec.EllipticCurvePrivateKey)
-        issuer = x509.load_pem_x509_certificate(authority_path.read_bytes())
-        server_key, server = _server(host, now, issuer, signer)
-        _keep(key, _pem(server_key))
-        _keep(certificate, server.public_bytes(serialization.Encoding.PEM))
+    for path, key_path, subject, hosts in (
+        (certificate, key, _name("kube-apiserver"), (*SERVICE_NAMES, *SERVICE_ADDRESSES, host)),
+        (client, client_key, _name(f"kube-{CLIENT}", "system:masters"), ()),
+    ):
+        if not path.exists():
+            signer = serialization.load_pem_private_key(authority_key_path.read_bytes(), None)
+            assert isinstance(signer, ec.EllipticCurvePrivateKey)
+            issuer = x509.load_pem_x509_certificate(authority_path.read_bytes())
+            made_key, made = _signed(subject, hosts, now, issuer.subject, signer)
+            _keep(key_path, made_key)
+            _keep(path, made)
     token = _kept(directory / "admin.token", new_token.encode()).decode()
     signing_key = _kept(directory / "sa.key", new_signing_key)
     serialization.load_pem_private_key(signing_key, None)  # a bad one is told now, not to the first Pod
-    return Credentials(certificate, key, authority_path.read_bytes(), signing_key, token)
+    return Credentials(certificate, key, client, client_key, authority_path.read_bytes(), signing_key, token)
+
+
+def self_signed(directory: Path, host: str, now: float) -> tuple[Path, Path]:
+    """Certificate and key of a server that nobody vouches for, such as a kubelet's."""
+    key, certificate = _signed(_name(host), (host,), now)
+    _keep(directory / "server.key", key)
+    _keep(directory / "server.crt", certificate)
+    return directory / "server.crt", directory / "server.key"
 
 
 def new_authority(now: float) -> bytes:
@@ -107,7 +126,7 @@ _keep = write_private
 
 def _authority(now: float) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "refkube-ca")])
+    name = _name("refkube-ca")
     usage = x509.KeyUsage(
         digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
         data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
@@ -122,27 +141,38 @@ def _authority(now: float) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate
     return key, certificate
 
 
-def _server(
-    host: str, now: float, issuer: x509.Certificate, signer: ec.EllipticCurvePrivateKey
-) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def _signed(
+    subject: x509.Name,
+    hosts: Iterable[str],
+    now: float,
+    issuer: x509.Name | None = None,
+    signer: ec.EllipticCurvePrivateKey | None = None,
+) -> tuple[bytes, bytes]:
+    """A new key and its certificate: a server's of these hosts, a client's without; signed by itself if need be."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in SERVICE_NAMES]
-    addresses = {"127.0.0.1", "::1", "10.96.0.1"}
-    try:
-        addresses.add(str(ipaddress.ip_address(host)))
-    except ValueError:
-        names.append(x509.DNSName(host))
-    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in sorted(addresses)]
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    certificate = (
-        _builder(subject, issuer.subject, key, now)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+    names = list(map(_host, dict.fromkeys(hosts)))
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = (
+        _builder(subject, issuer or subject, key, now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key((signer or key).public_key()), critical=False)
     )
-    return key, certificate
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return _pem(key), builder.sign(signer or key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _host(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _name(common: str, *organizations: str) -> x509.Name:
+    told = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organizations]
+    return x509.Name([*told, x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
 def _builder(

@@ -1,7 +1,8 @@
 """One client's connection: uvicorn's HTTP protocol with limits to a client's patience, and an end that comes quickly.
 
 uvicorn makes one for each connection. What it adds: a client has to send its request's head within a time, closing
-does not wait for a client that does not answer, and the application can cut a connection off (`scope[ABORT]`).
+does not wait for a client that does not answer, and the application can cut a connection off (`scope[ABORT]`) and
+knows whom the client's certificate names (`scope[PEER]`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import Request
 
+from refkube.apimachinery.rest import UserInfo
+
+PEER = "refkube.peer"  # in an ASGI scope: whom the client has proven to be by its certificate
 ABORT = "refkube.abort"  # in an ASGI scope: cuts the connection off at once
 
 HEAD_SECONDS = 32.0  # kube-apiserver's ReadHeaderTimeout
@@ -32,6 +38,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
+        self.scope[PEER] = _peer(self.transport)  # type: ignore[literal-required]
         if self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
@@ -62,3 +69,18 @@ class Protocol(HttpToolsProtocol):
     def _cut_off_after(self, seconds: float) -> Any:
         """A TLS connection else stays until the other side has said goodbye, too."""
         return self.loop.call_later(seconds, self.transport.abort)
+
+
+class WebSocket(WSProtocol):
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        self.scope[PEER] = _peer(self.transport)  # type: ignore[literal-required]
+
+
+def _peer(transport: asyncio.Transport) -> UserInfo | None:
+    """By the certificate's common name and organizations (apiserver/pkg/authentication/request/x509)."""
+    connection = transport.get_extra_info("ssl_object")
+    told = [pair for part in (connection.getpeercert() or {}).get("subject", ()) for pair in part] if connection else []
+    names = [value for key, value in told if key == "commonName"]
+    groups = [value for key, value in told if key == "organizationName"]
+    return UserInfo(names[0], groups=(*groups, "system:authenticated")) if names else None

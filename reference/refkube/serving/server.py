@@ -1,6 +1,6 @@
 """The socket: uvicorn with TLS, started and stopped cleanly.
 
-`refkube serve` calls `run`. Everything lives on the calling thread.
+`refkube serve` and `refkube kubelet` call `listen`, then `run`. Everything lives on the calling thread.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import uvicorn
 
 from refkube.engine.loop import Loop
 from refkube.serving.asgi import Application, Serve
-from refkube.serving.protocol import Protocol
+from refkube.serving.protocol import Protocol, WebSocket
 from refkube.serving.pump import Pump
 
 GRACE = 2  # seconds until shutdown gives up on what `protocol` has not ended by then
@@ -30,21 +31,18 @@ class AddressInUse(Exception):
 def run(
     loop: Loop,
     serve: Serve,
+    listener: socket.socket,
     *,
-    host: str,
-    port: int,
     certificate: Path,
     key: Path,
-    started: Callable[[int], None],
+    client_authority: Path | None = None,
+    started: Callable[[], None],
     stopping: Callable[[], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `started` is told the port; `stopping` must end all streams.
-
-    Raises AddressInUse, and what `started` raises.
-    """
+    """Serve until SIGINT or SIGTERM. `stopping` must end all streams. Clients may show certificates of
+    `client_authority`. Raises what `started` raises."""
     _allow_many_connections()
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # a client's nonsense is no news
-    listener = _listen(host, port)
 
     async def main() -> None:
         pump = Pump(loop)
@@ -52,7 +50,7 @@ def run(
             Application(serve, pump),
             interface="asgi3",
             http=Protocol,
-            ws="wsproto",
+            ws=WebSocket,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -60,6 +58,8 @@ def run(
             date_header=False,
             ssl_certfile=str(certificate),
             ssl_keyfile=str(key),
+            ssl_ca_certs=client_authority,
+            ssl_cert_reqs=ssl.CERT_OPTIONAL if client_authority else ssl.CERT_NONE,
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=75,
             backlog=1024,
@@ -78,13 +78,12 @@ def run(
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop)
         pump.kick()
-        actual = listener.getsockname()[1]
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         try:
             while not server.started and not serving.done():
                 await asyncio.sleep(0.002)
             if server.started:
-                started(actual)
+                started()
         except BaseException:
             stop()
             raise
@@ -114,7 +113,8 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Port 0 takes a free one. Raises AddressInUse."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
