@@ -323,7 +323,8 @@ class Fuzz:
 
 def _fault(sent: Sent, answer: Answer) -> str:
     future = b"ResourceVersionTooLarge" in answer.body or (sent.method == "HEAD" and "resourceVersion" in sent.query)
-    unreached = answer.code == 503 and (b"error trying to reach service" in answer.body or sent.method == "HEAD")
+    told = (b"error trying to reach service", b"error dialing backend")
+    unreached = answer.code in (500, 503) and (any(why in answer.body for why in told) or sent.method == "HEAD")
     if answer.code >= 500 and not (answer.code == 504 and future) and not unreached:
         return f"answer {answer.code}: {answer.body[:200]!r}"
     if answer.events is not None:

@@ -7,7 +7,7 @@ portforward/websocket.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import orjson
@@ -15,8 +15,9 @@ import orjson
 from refkube.apimachinery.meta import Object
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
-PROTOCOLS = (V5, V4)  # the fifth can say that a channel is closed
+V5, V4, CHANNEL = "v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io"
+# The fifth can say that a channel is closed; before the fourth, also where none is named, an error is told in words.
+PROTOCOLS = (V5, V4, CHANNEL, "")
 
 
 class Session(Protocol):
@@ -30,10 +31,10 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
-def chosen(offered: str) -> str:
-    """The protocol to speak of those that a client offers; "" if it is none of ours."""
+def chosen(offered: str, known: Sequence[str]) -> str | None:
+    """The protocol to speak of those that a client offers; "" if it offers none, None if none of its is known."""
     names = [name.strip() for name in offered.split(",")]
-    return next((name for name in PROTOCOLS if name in names), "")
+    return next((name for name in names if name in known), None)
 
 
 def exit_status(code: int, why: str = "") -> Object:
@@ -49,14 +50,24 @@ def exit_status(code: int, why: str = "") -> Object:
 
 
 class Streams:
-    """A command's streams on a session. `stdin` gets what the client writes, None at its end."""
+    """A command's streams on a session. `stdin` gets what the client writes, None at its end. An empty message of
+    `first`, a channel, says that all is set up."""
 
-    def __init__(self, session: Session, stdin: Callable[[bytes | None], object], gone: Callable[[], object]):
+    def __init__(
+        self,
+        session: Session,
+        protocol: str,
+        stdin: Callable[[bytes | None], object],
+        gone: Callable[[], object],
+        first: int,
+    ):
         self._session = session
+        self._in_words = protocol not in (V5, V4)
         self._stdin = stdin
         self._over = False
         session.received = self._received
         session.closed = lambda: None if self._over else gone()
+        session.send(bytes([first]))
 
     def out(self, data: bytes) -> None:
         self._send(STDOUT, data)
@@ -65,7 +76,8 @@ class Streams:
         self._send(STDERR, data)
 
     def end(self, status: Object) -> None:
-        self._send(ERROR, orjson.dumps(status))
+        told = status.get("message", "").encode() if self._in_words else orjson.dumps(status)
+        self._send(ERROR, told)
         self._over = True
         self._session.close()
 

@@ -7,18 +7,19 @@ WebSocket. Source: pkg/kubelet/server/server.go, pkg/kubelet/kuberuntime/logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs, unquote
 
 import orjson
 
 from refkube.apimachinery.meta import Object
-from refkube.apimachinery.remotecommand import Session, Streams, chosen, exit_status
+from refkube.apimachinery.remotecommand import ERROR, PROTOCOLS, STDERR, STDOUT, Session, Streams, chosen, exit_status
 from refkube.apimachinery.rest import HttpRequest, HttpResponse
 from refkube.engine.clock import parse_rfc3339, rfc3339_micro
-from refkube.hostnet import Stream as Connection
 from refkube.kubelet import stats
 from refkube.kubelet.kubelet import Kubelet
+from refkube.kubelet.portforward import PROTOCOLS as FORWARDING
+from refkube.kubelet.portforward import forwarding, is_port
 from refkube.kubelet.runtime.container import ERR, Container, Sandbox
 from refkube.kubelet.runtime.process import Pipe, Process
 
@@ -53,13 +54,17 @@ class NodeServer:
                 if found is None or not found.running:
                     return HttpResponse(404, TEXT, f"container not found ({rest[-1]!r})".encode())
                 begin = self._exec if what == "exec" else self._attach
-                return _upgraded(http, lambda session: begin(session, found, query))
+                return _upgraded(http, lambda session, protocol: begin(session, protocol, found, query))
             case ["portForward", namespace, name]:
                 sandbox = self._sandbox(namespace, name)
                 if sandbox is None:
                     return HttpResponse(404, TEXT, f'pod not found ("{name}_{namespace}")'.encode())
-                ports = query.get("ports") or query.get("port") or []
-                return _upgraded(http, lambda session: _Forwarded(session, sandbox, ports))
+                ports = [port for text in query.get("ports") or query.get("port") or [] for port in text.split(",")]
+                if wrong := next((port for port in ports if not is_port(port)), None):
+                    return HttpResponse(400, TEXT, f'unable to parse "{wrong}" as a port'.encode())
+                return _upgraded(
+                    http, lambda session, protocol: forwarding(session, protocol, sandbox, ports), FORWARDING
+                )
         return HttpResponse(404, TEXT, b"404 page not found\n")
 
     def _sandbox(self, namespace: str, name: str) -> Sandbox | None:
@@ -112,7 +117,7 @@ class NodeServer:
 
     # Commands
 
-    def _exec(self, session: Session, container: Container, query: Query) -> None:
+    def _exec(self, session: Session, protocol: str, container: Container, query: Query) -> None:
         stdin = Pipe(closed=not _flag(query, "input", "stdin"))
         process: list[Process] = []
 
@@ -120,7 +125,7 @@ class NodeServer:
             for one in process:
                 one.exit(129)
 
-        streams = Streams(session, _into(stdin), gone)
+        streams = Streams(session, protocol, _into(stdin), gone, _first(query))
         terminal = _flag(query, "tty")
         command = query.get("command") or []
         ended: list[int] = []
@@ -136,7 +141,7 @@ class NodeServer:
         elif not ended:
             process.append(started)
 
-    def _attach(self, session: Session, container: Container, query: Query) -> None:
+    def _attach(self, session: Session, protocol: str, container: Container, query: Query) -> None:
         """Its output from now on; what is written goes to its input, if it has one."""
         log = container.log
 
@@ -147,13 +152,18 @@ class NodeServer:
             if tell in log.watchers:
                 log.watchers.remove(tell)
 
-        streams = Streams(session, _into(container.stdin), gone)
+        streams = Streams(session, protocol, _into(container.stdin), gone, _first(query))
         log.watchers.append(tell)
         log.closing.append(lambda: streams.end(exit_status(0)))
 
 
 def _flag(query: Query, *names: str) -> bool:
     return any((query.get(name) or ["false"])[0].lower() in ("true", "1") for name in names)
+
+
+def _first(query: Query) -> int:
+    """The lowest channel that is written to."""
+    return STDOUT if _flag(query, "output", "stdout") else STDERR if _flag(query, "error", "stderr") else ERROR
 
 
 def _into(pipe: Pipe) -> Callable[[bytes | None], object]:
@@ -164,15 +174,17 @@ def _json(obj: Object) -> HttpResponse:
     return HttpResponse(200, JSON, orjson.dumps(obj))
 
 
-def _upgraded(http: HttpRequest, begin: Callable[[Session], object]) -> HttpResponse:
+def _upgraded(
+    http: HttpRequest, begin: Callable[[Session, str], object], protocols: Sequence[str] = PROTOCOLS
+) -> HttpResponse:
     """Go on over a WebSocket, if that is what was asked for; SPDY, the older way, is not spoken."""
     if http.headers.get("upgrade", "").lower() != "websocket":
         return HttpResponse(400, TEXT, b"unable to upgrade: only WebSockets are spoken")
-    protocol = chosen(http.headers.get("sec-websocket-protocol", ""))
-    if not protocol:
-        offered = http.headers.get("sec-websocket-protocol", "")
+    offered = http.headers.get("sec-websocket-protocol", "")
+    protocol = chosen(offered, protocols)
+    if protocol is None:
         return HttpResponse(403, TEXT, f"unable to upgrade: no protocol is known of: {offered}".encode())
-    return HttpResponse(101, [], upgrade=begin, protocol=protocol)
+    return HttpResponse(101, [], upgrade=lambda session: begin(session, protocol), protocol=protocol)
 
 
 class _Shown:
@@ -224,49 +236,3 @@ class _Followed:
     def stop(self) -> None:
         if self._tell in self._log.followers:
             self._log.followers.remove(self._tell)
-
-
-class _Forwarded:
-    """Ports of a Pod, each with a channel for data and one for errors."""
-
-    def __init__(self, session: Session, sandbox: Sandbox, ports: list[str]):
-        self._session = session
-        numbers = [int(port) for text in ports for port in text.split(",") if port.isdigit()]
-        self._connections: dict[int, Connection] = {}
-        self._early: dict[int, list[bytes]] = {}
-        session.received, session.closed = self._received, self._close
-        for index, port in enumerate(numbers):
-            for channel in (2 * index, 2 * index + 1):
-                session.send(bytes([channel]) + port.to_bytes(2, "little"))
-            self._connect(2 * index, sandbox, port)
-
-    def _connect(self, channel: int, sandbox: Sandbox, port: int) -> None:
-        self._early[channel] = []
-
-        def opened(connection: Connection) -> None:
-            self._connections[channel] = connection
-            connection.received = lambda data: self._session.send(bytes([channel]) + data)
-            connection.closed = lambda why: self._session.close()
-            for data in self._early.pop(channel):
-                connection.send(data)
-
-        def failed(why: str) -> None:
-            told = f"an error occurred forwarding {port}: dial tcp4 127.0.0.1:{port}: {why}"
-            self._session.send(bytes([channel + 1]) + told.encode())
-            self._session.close()
-
-        if sandbox.net is None:
-            failed("the pod has no network")
-        else:
-            sandbox.net.connect(("127.0.0.1", port), opened, failed)
-
-    def _received(self, message: bytes) -> None:
-        channel, data = message[0], message[1:]
-        if channel in self._connections:
-            self._connections[channel].send(data)
-        elif channel in self._early:
-            self._early[channel].append(data)
-
-    def _close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
