@@ -10,7 +10,7 @@ import httpx2
 import jsonschema
 import pytest
 from gherkube import cli, report
-from gherkube.drivers.base import Api, Connection, Crossing, Journey, Names, Place, Said
+from gherkube.drivers.base import Api, Connection, Crossing, Driver, Journey, Names, Place, Said
 from gherkube.drivers.conversation import condensed, speaker, told_in_short
 from gherkube.drivers.reference import ReferenceDriver
 from gherkube.report import read_report
@@ -118,6 +118,8 @@ def test_speakers_and_contents_are_told_in_short() -> None:
 
 def test_a_journey_that_a_step_asks_for_is_kept_while_it_is_recorded() -> None:
     class Following(ReferenceDriver):
+        follow = Driver.follow  # of a target that tells only what it is asked
+
         def journey(self, origin: Place, address: str, port: int, protocol: str = "TCP") -> Journey:
             seen = Crossing("n1", "docker0", "10.1.0.2", "10.1.0.3")
             return Journey(Connection("answered", "web-1", "10.1.0.2", address), (seen,), (seen,))

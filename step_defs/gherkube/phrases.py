@@ -6,6 +6,9 @@
     {names:Names}      "a", "a" and "b", "a", "b" and "c"
     {name:Text}        what stands between quotes; nothing, too
     {time:Duration}    40 seconds, 1 minute, 2 hours
+    {timing:Timing}    within 40 seconds, for 1 minute, with the space behind; or nothing, which is now
+    {still:Still}      still, with the space behind; or nothing
+    {kept:Kept}        still, no longer
     {n:Number}         12
     {a:Article}        a, an
     {what:Allotted}    ClusterIP, node port, load balancer's address
@@ -140,6 +143,32 @@ def duration(text: str) -> float:
     return float(number) * _UNITS[unit.removesuffix("s")]
 
 
+class Timing(NamedTuple):
+    """When something must hold: now ("", 0), at some moment "within" so many seconds, or all the time "for" them."""
+
+    how: str = ""
+    seconds: float = 0.0
+
+
+NOW = Timing()
+
+
+@with_pattern(r"(?:(?:within|for) \d+ (?:second|minute|hour)s? )?")
+def _timing(text: str) -> Timing:
+    how, _, time = text.rstrip().partition(" ")
+    return Timing(how, duration(time)) if how else NOW
+
+
+@with_pattern("(?:still )?")
+def _still(text: str) -> str:
+    return text
+
+
+@with_pattern("still|no longer")
+def _kept(text: str) -> bool:
+    return text == "still"
+
+
 class Place(NamedTuple):
     """Where a connection begins: a "Pod", a "node", or a machine "outside", "" being the first of them."""
 
@@ -229,6 +258,9 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "Text": _text,
     "Number": _number,
     "Duration": duration,
+    "Timing": _timing,
+    "Still": _still,
+    "Kept": _kept,
     "Allotted": _allotted,
     "Backends": _backends,
     "State": _state,

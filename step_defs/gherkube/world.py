@@ -32,7 +32,7 @@ from gherkube.drivers.base import (
 )
 from gherkube.drivers.conversation import condensed
 from gherkube.kinds import Kind
-from gherkube.phrases import Collection, ObjectRef
+from gherkube.phrases import Collection, ObjectRef, Timing
 from gherkube.values import ABSENT, Misused, all_from_yaml, cell_value, from_yaml, get, merge, put, rows
 
 T = TypeVar("T")
@@ -250,6 +250,15 @@ class World:
     def read_raw(self, ref: ObjectRef) -> Object:
         readable = ref._replace(subresource="") if ref.subresource == "finalize" else ref
         return self.do("GET", self.path(readable), f"reading {ref}")
+
+    def holds(self, timing: Timing, check: Callable[[], object]) -> None:
+        """`check` raises nothing: now, or within a time, or all the time."""
+        if timing.how == "within":
+            self.driver.eventually(check, timing.seconds)
+        elif timing.how == "for":
+            self.driver.always(check, timing.seconds)
+        else:
+            check()
 
     def exists(self, ref: ObjectRef) -> bool:
         answer = self.api.call("GET", self.path(ref))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gherkube.phrases import Collection, ObjectRef
+from gherkube.phrases import Collection, ObjectRef, Timing
 from gherkube.steps import given, then, when
 from gherkube.values import ABSENT, from_yaml, get, merge, mismatch, rows, show
 from gherkube.world import SOON, Misused, World, objects_of_table, require, set_fields
@@ -125,100 +125,43 @@ def has_come_to_have(world: World, ref: ObjectRef, datatable: Table) -> None:
 
 
 @given("{time:Duration} have passed")
-def time_has_passed(world: World, time: float) -> None:
-    """
-    Given 10 minutes have passed
-    """
-    world.driver.pass_time(time)
-
-
 @when("{time:Duration} pass")
 def time_passes(world: World, time: float) -> None:
     """
+    Given 10 minutes have passed
     When 40 seconds pass
     """
     world.driver.pass_time(time)
 
 
-@then("the {ref:Object} has:")
-def object_has(world: World, ref: ObjectRef, datatable: Table) -> None:
+@then("{timing:Timing}the {ref:Object} {still:Still}has:")
+def object_has(world: World, timing: Timing, ref: ObjectRef, datatable: Table) -> None:
     """
-    Then the ConfigMap "settings" has:
+    Then the ConfigMap "settings" has:                      (or "within 40 seconds the ..." or "for 1 minute ... still")
       | field                     | value     |
       | data.color                | blue      |
       | metadata.uid              | (present) |
       | metadata.finalizers       | (absent)  |
       | metadata.resourceVersion  | /[0-9]+/  |
     """
-    check_fields(str(ref), world.read(ref), datatable)
+    world.holds(timing, lambda: check_fields(str(ref), world.read(ref), datatable))
 
 
-@then("within {time:Duration} the {ref:Object} has:")
-def object_has_within(world: World, time: float, ref: ObjectRef, datatable: Table) -> None:
-    """
-    Then within 40 seconds the Pod "web" has:
-      | field        | value   |
-      | status.phase | Running |
-    """
-    world.driver.eventually(lambda: check_fields(str(ref), world.read(ref), datatable), time)
-
-
-@then("for {time:Duration} the {ref:Object} still has:")
-def object_has_for(world: World, time: float, ref: ObjectRef, datatable: Table) -> None:
-    """
-    Then for 1 minute the Pod "web" still has:
-      | field        | value   |
-      | status.phase | Running |
-    """
-    world.driver.always(lambda: check_fields(str(ref), world.read(ref), datatable), time)
-
-
-@then("there is {a:Article} {ref:Object}")
-def there_is_then(world: World, ref: ObjectRef) -> None:
+@then("{timing:Timing}there is {still:Still}{a:Article} {ref:Object}")
+def there_is_then(world: World, timing: Timing, ref: ObjectRef) -> None:
     """
     Then there is a ConfigMap "settings"
+    Then for 30 seconds there is still a Pod "web"
     """
-    require(world.exists(ref), f"there is no {ref}")
+    world.holds(timing, lambda: require(world.exists(ref), f"there is no {ref}"))
 
 
-@then("there is no {ref:Object}")
-def there_is_none(world: World, ref: ObjectRef) -> None:
-    """
-    Then there is no ConfigMap "settings"
-    """
-    require(not world.exists(ref), f"there is a {ref}")
-
-
-@then("within {time:Duration} there is no {ref:Object}")
-def there_is_none_within(world: World, time: float, ref: ObjectRef) -> None:
+@then("{timing:Timing}there is no {ref:Object}")
+def there_is_none(world: World, timing: Timing, ref: ObjectRef) -> None:
     """
     Then within 30 seconds there is no Pod "web"
     """
-    world.driver.eventually(lambda: require(not world.exists(ref), f"there is a {ref}"), time)
-
-
-@then("for {time:Duration} there is no {ref:Object}")
-def there_is_none_for(world: World, time: float, ref: ObjectRef) -> None:
-    """
-    Then for 10 seconds there is no Endpoints "web"
-    """
-    world.driver.always(lambda: require(not world.exists(ref), f"there is a {ref}"), time)
-
-
-@then("within {time:Duration} there is {a:Article} {ref:Object}")
-def there_is_within(world: World, time: float, ref: ObjectRef) -> None:
-    """
-    Then within 30 seconds there is a ServiceAccount "default"
-    """
-    world.driver.eventually(lambda: there_is_then(world, ref), time)
-
-
-@then("for {time:Duration} there is still {a:Article} {ref:Object}")
-def there_is_for(world: World, time: float, ref: ObjectRef) -> None:
-    """
-    Then for 30 seconds there is still a Pod "web"
-    """
-    world.driver.always(lambda: there_is_then(world, ref), time)
+    world.holds(timing, lambda: require(not world.exists(ref), f"there is a {ref}"))
 
 
 @then('within {time:Duration} an Event "{reason:Text}" tells of the {ref:Object}')
@@ -236,96 +179,55 @@ def event_tells(world: World, time: float, reason: str, ref: ObjectRef) -> None:
     world.driver.eventually(told, time)
 
 
-@then("within {time:Duration} there are no {all:Collection}")
-def there_are_none_within(world: World, time: float, all: Collection) -> None:
-    """
-    Then within 30 seconds there are no EndpointSlices
-    """
-    world.driver.eventually(lambda: there_are_none(world, all), time)
-
-
-@then("for {time:Duration} there are no {all:Collection}")
-def there_are_none_for(world: World, time: float, all: Collection) -> None:
-    """
-    Then for 10 seconds there are no EndpointSlices
-    """
-    world.driver.always(lambda: there_are_none(world, all), time)
-
-
-@then("within {time:Duration} there are {n:Number} {all:Collection}")
-def there_are_number_within(world: World, time: float, n: int, all: Collection) -> None:
-    """
-    Then within 30 seconds there are 3 Pods labelled "app=web"
-    """
-    world.driver.eventually(lambda: there_are_number(world, n, all), time)
-
-
-@then("the only {all:Collection} are {names:Names}")
-def the_only_are(world: World, all: Collection, names: list[str]) -> None:
+@then("{timing:Timing}the only {all:Collection} are {names:Names}")
+def the_only_are(world: World, timing: Timing, all: Collection, names: list[str]) -> None:
     """
     Then the only ConfigMaps labelled "app=web" are "a" and "b"
     """
-    check_names(all.kind, [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]], names)
+    world.holds(timing, lambda: check_names(all.kind, names_of(world, all), names))
 
 
-@then("within {time:Duration} the only {all:Collection} are {names:Names}")
-def the_only_are_within(world: World, time: float, all: Collection, names: list[str]) -> None:
+@then("{timing:Timing}there are no {all:Collection}")
+def there_are_none(world: World, timing: Timing, all: Collection) -> None:
     """
-    Then within 30 seconds the only Pods labelled "app=web" are "a" and "b"
+    Then within 30 seconds there are no ConfigMaps labelled "app=web"
     """
-    world.driver.eventually(lambda: the_only_are(world, all, names), time)
+    the_only_are(world, timing, all, [])
 
 
-@then("there are no {all:Collection}")
-def there_are_none(world: World, all: Collection) -> None:
-    """
-    Then there are no ConfigMaps labelled "app=web"
-    """
-    check_names(all.kind, [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]], [])
-
-
-@then("there are {n:Number} {all:Collection}")
-def there_are_number(world: World, n: int, all: Collection) -> None:
+@then("{timing:Timing}there are {n:Number} {all:Collection}")
+def there_are_number(world: World, timing: Timing, n: int, all: Collection) -> None:
     """
     Then there are 5 Pods labelled "app=web"
     """
-    names = [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]]
-    require(len(names) == n, f"there are {len(names)} {all.kind}, not {n}: {show(names)}")
+
+    def check() -> None:
+        names = names_of(world, all)
+        require(len(names) == n, f"there are {len(names)} {all.kind}, not {n}: {show(names)}")
+
+    world.holds(timing, check)
 
 
-@then('the {ref:Object} is still at version "{called:Text}"')
-def is_still_at(world: World, ref: ObjectRef, called: str) -> None:
+@then('the {ref:Object} is {kept:Kept} at version "{called:Text}"')
+def is_at_version(world: World, ref: ObjectRef, kept: bool, called: str) -> None:
     """
-    Then the ConfigMap "settings" is still at version "old"
+    Then the ConfigMap "settings" is still at version "old" (or "no longer")
     """
-    version = world.read_raw(ref)["metadata"]["resourceVersion"]
-    wanted = world.version(called)
-    require(version == wanted, f'{ref} is at version {version}, no longer at "{called}" ({wanted})')
+    version, wanted = world.read_raw(ref)["metadata"]["resourceVersion"], world.version(called)
+    require((version == wanted) is kept, f'{ref} is at version {version}; "{called}" is {wanted}')
 
 
-@then('the {ref:Object} is no longer at version "{called:Text}"')
-def is_no_longer_at(world: World, ref: ObjectRef, called: str) -> None:
+@then('the {ref:Object} {kept:Kept} has the uid "{called:Text}"')
+def has_the_uid(world: World, ref: ObjectRef, kept: bool, called: str) -> None:
     """
-    Then the ConfigMap "settings" is no longer at version "old"
+    Then the ConfigMap "settings" still has the uid "first" (or "no longer")
     """
-    version = world.read_raw(ref)["metadata"]["resourceVersion"]
-    require(version != world.version(called), f'{ref} is still at version "{called}" ({version})')
+    uid, wanted = world.read_raw(ref)["metadata"]["uid"], world.version(called)
+    require((uid == wanted) is kept, f'{ref} has the uid {uid}; "{called}" is {wanted}')
 
 
-@then('the {ref:Object} still has the uid "{called:Text}"')
-def has_the_same_uid(world: World, ref: ObjectRef, called: str) -> None:
-    """
-    Then the ConfigMap "settings" still has the uid "first"
-    """
-    require(world.read_raw(ref)["metadata"]["uid"] == world.version(called), f'{ref} has another uid than "{called}"')
-
-
-@then('the {ref:Object} no longer has the uid "{called:Text}"')
-def has_another_uid(world: World, ref: ObjectRef, called: str) -> None:
-    """
-    Then the ConfigMap "settings" no longer has the uid "first"
-    """
-    require(world.read_raw(ref)["metadata"]["uid"] != world.version(called), f'{ref} still has the uid "{called}"')
+def names_of(world: World, all: Collection) -> list[str]:
+    return [item["metadata"]["name"] for item in world.plain(world.listing(all))["items"]]
 
 
 def check_fields(what: str, obj: Any, table: Table) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from gherkube.phrases import Backends, Collection, ObjectRef
+from gherkube.phrases import Backends, Collection, ObjectRef, Timing
 from gherkube.steps import given, then, when
 from gherkube.steps.common import Table, check_names
 from gherkube.values import ABSENT, get, put, rows, show
@@ -39,11 +39,11 @@ def list_from_the_beginning(world: World, where: Backends, datatable: Table) -> 
       | Pod |
       | a   |
     """
-    list_within(world, KNOWN_WITHIN, where, datatable)
+    these_are_listed(world, Timing("within", KNOWN_WITHIN), where, datatable)
 
 
-@then("within {time:Duration} the {where:Backends} list:")
-def list_within(world: World, time: float, where: Backends, datatable: Table) -> None:
+@then("{timing:Timing}the {where:Backends} {still:Still}list:")
+def these_are_listed(world: World, timing: Timing, where: Backends, datatable: Table) -> None:
     """
     Then within 30 seconds the Endpoints "web" list:        (these only; with ports a row for each)
       | Pod | address   | port | port name | protocol | ready |
@@ -51,26 +51,17 @@ def list_within(world: World, time: float, where: Backends, datatable: Table) ->
     Then within 30 seconds the slices of the Service "web" list:
       | Pod | node      | ready | serving | terminating |
       | a   | (its own) | yes   | yes     | no          |
+    Then for 10 seconds the Endpoints "web" still list:
     """
-    world.driver.eventually(lambda: _check_list(world, where, datatable), time)
+    world.holds(timing, lambda: _check_list(world, where, datatable))
 
 
-@then("within {time:Duration} the {where:Backends} list nothing")
-def list_nothing_within(world: World, time: float, where: Backends) -> None:
+@then("{timing:Timing}the {where:Backends} list nothing")
+def nothing_is_listed(world: World, timing: Timing, where: Backends) -> None:
     """
     Then within 30 seconds the Endpoints "web" list nothing
     """
-    world.driver.eventually(lambda: _check_list(world, where, None), time)
-
-
-@then("for {time:Duration} the {where:Backends} still list:")
-def list_for(world: World, time: float, where: Backends, datatable: Table) -> None:
-    """
-    Then for 10 seconds the Endpoints "web" still list:
-      | address   |
-      | 192.0.2.1 |
-    """
-    world.driver.always(lambda: _check_list(world, where, datatable), time)
+    world.holds(timing, lambda: _check_list(world, where, None))
 
 
 @given("the {where:Backends} list {n:Number} ready Pods")

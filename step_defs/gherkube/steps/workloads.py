@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gherkube.drivers.base import Object
-from gherkube.phrases import TYPES, Collection, ObjectRef
+from gherkube.phrases import TYPES, Collection, ObjectRef, Timing
 from gherkube.steps import given, then
 from gherkube.steps.common import Table
 from gherkube.steps.pods import GATE, RUNNING_WITHIN, gate_closes, gate_opens
@@ -73,28 +73,20 @@ def are_called(world: World, all: Collection, names: list[str]) -> None:
     world.names.called.update(zip(names, found, strict=True))
 
 
-@then("within {time:Duration} there are {n:Number} {state:State} {all:Collection}")
-@then("within {time:Duration} there is {n:Number} {state:State} {all:Collection}")
-def there_come_to_be(world: World, time: float, n: int, state: str, all: Collection) -> None:
+@then("{timing:Timing}there are {n:Number} {state:State} {all:Collection}")
+@then("{timing:Timing}there is {n:Number} {state:State} {all:Collection}")
+def there_are_in_state(world: World, timing: Timing, n: int, state: str, all: Collection) -> None:
     """
     Then within 30 seconds there are 3 ready Pods labelled "app=web"  (active: neither terminating nor finished)
-    """
-    world.driver.eventually(lambda: _check_number(world, n, state, all), time)
-
-
-@then("for {time:Duration} there are {n:Number} {state:State} {all:Collection}")
-@then("for {time:Duration} there is {n:Number} {state:State} {all:Collection}")
-def there_stay(world: World, time: float, n: int, state: str, all: Collection) -> None:
-    """
     Then for 5 seconds there are 3 active Pods labelled "app=web"
     """
-    world.driver.always(lambda: _check_number(world, n, state, all), time)
 
+    def check() -> None:
+        found = world.plain(world.listing(all)["items"])
+        names = [item["metadata"]["name"] for item in found if _is(item, state)]
+        require(len(names) == n, lambda: f"there are {len(names)} {state} {all.kind}, not {n}: {show(names)}")
 
-def _check_number(world: World, n: int, state: str, all: Collection) -> None:
-    found = world.plain(world.listing(all)["items"])
-    names = [item["metadata"]["name"] for item in found if _is(item, state)]
-    require(len(names) == n, lambda: f"there are {len(names)} {state} {all.kind}, not {n}: {show(names)}")
+    world.holds(timing, check)
 
 
 def _open_gates(world: World, ref: ObjectRef, obj: Object) -> None:
