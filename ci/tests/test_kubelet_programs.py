@@ -10,7 +10,9 @@ from refkube.engine.clock import VirtualClock
 from refkube.engine.loop import Loop
 from refkube.kubelet.runtime.container import Config, Container, Runtime
 from refkube.kubelet.runtime.images import Images, is_valid, normalized
+from refkube.kubelet.runtime.process import Pipe
 from refkube.kubelet.runtime.programs.catalogue import IMAGES, known
+from refkube.kubelet.runtime.terminal import Terminal
 
 BUSYBOX = IMAGES["docker.io/library/busybox"]
 
@@ -75,6 +77,38 @@ def output(container: Container) -> str:
 )  # fmt: skip
 def test_the_shell(script, expected, code):
     assert ran(script, "sh", "x", "y") == (expected, code)
+
+
+def test_a_shell_on_a_terminal():
+    container = started("sleep 100000")
+    seen: list[bytes] = []
+    stdin = Pipe()
+    terminal = Terminal(lambda: container, stdin, seen.append)
+    ended: list[int] = []
+    container.run(["sh"], terminal.write, terminal.write, stdin, ended.append, terminal)
+
+    def shows(typed: bytes) -> str:
+        seen.clear()
+        terminal.typed(typed)
+        container.loop.run_for(1)
+        return b"".join(seen).decode()
+
+    container.loop.run_for(1)
+    assert b"".join(seen) == b"/ # "
+    assert shows(b"echo hi\r") == "echo hi\r\nhi\r\n/ # "
+    assert shows(b"ecc\x7fho $\bx\r") == "ecc\b \bho $\b \bx\r\nx\r\n/ # "
+    assert shows(b"no\x15cat\r") == "no\b \b\b \bcat\r\n"
+    assert shows(b"one\r") == "one\r\none\r\n"
+    assert shows(b"\x04") == "/ # "
+    assert shows(b"if true\r") == "if true\r\n> "
+    assert shows(b"\x03") == "^C\r\n/ # "
+    assert shows(b"sleep 1000\r") == "sleep 1000\r\n"
+    assert shows(b"\x03").startswith("^C\r\n")
+    assert shows(b"echo $?\r") == "echo $?\r\n130\r\n/ # "
+    assert container.running
+    assert not ended
+    shows(b"(exit 4)\r\x04")
+    assert ended == [4]
 
 
 def test_a_first_process_is_not_ended_by_a_signal_that_it_does_not_handle():

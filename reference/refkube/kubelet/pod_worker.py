@@ -430,6 +430,7 @@ class PodWorker:
             resources=container.get("resources") or {},
             termination_path=container.get("terminationMessagePath") or "/dev/termination-log",
             stdin=bool(container.get("stdin")),
+            tty=bool(container.get("tty")),
             user=int(security.get("runAsUser") or 0),
         )
 

@@ -22,6 +22,7 @@ from refkube.kubelet.portforward import PROTOCOLS as FORWARDING
 from refkube.kubelet.portforward import forwarding, is_port
 from refkube.kubelet.runtime.container import ERR, Container, Sandbox
 from refkube.kubelet.runtime.process import Pipe, Process
+from refkube.kubelet.runtime.terminal import Terminal
 
 TEXT, JSON = [("content-type", "text/plain")], [("content-type", "application/json")]
 
@@ -125,8 +126,12 @@ class NodeServer:
             for one in process:
                 one.exit(129)
 
-        streams = Streams(session, protocol, _into(stdin), gone, _first(query))
-        terminal = _flag(query, "tty")
+        def typed(data: bytes | None) -> None:
+            (terminal.typed if terminal is not None else _into(stdin))(data)
+
+        streams = Streams(session, protocol, typed, gone, _first(query))
+        terminal = Terminal(lambda: container, stdin, streams.out) if _flag(query, "tty") else None
+        out, err = (streams.out, streams.err) if terminal is None else (terminal.write, terminal.write)
         command = query.get("command") or []
         ended: list[int] = []
 
@@ -134,7 +139,7 @@ class NodeServer:
             ended.append(code)
             streams.end(exit_status(code))
 
-        started = container.run(command, streams.out, streams.out if terminal else streams.err, stdin, end)
+        started = container.run(command, out, err, stdin, end, terminal)
         if started is None:
             why = f'exec: "{command[0] if command else ""}": executable file not found in $PATH'
             streams.end(exit_status(0, f"OCI runtime exec failed: exec failed: {why}: unknown"))
@@ -152,7 +157,8 @@ class NodeServer:
             if tell in log.watchers:
                 log.watchers.remove(tell)
 
-        streams = Streams(session, protocol, _into(container.stdin), gone, _first(query))
+        typed = container.terminal.typed if container.terminal is not None else _into(container.stdin)
+        streams = Streams(session, protocol, typed, gone, _first(query))
         log.watchers.append(tell)
         log.closing.append(lambda: streams.end(exit_status(0)))
 

@@ -14,6 +14,7 @@ from refkube.apimachinery.meta import Object
 from refkube.engine.loop import Loop, Timer
 from refkube.hostnet import Namespace
 from refkube.kubelet.runtime.process import SIGKILL, SIGTERM, Pipe, Process, Write
+from refkube.kubelet.runtime.terminal import Terminal
 from refkube.volumes.files import Directory, File, Node, Tree
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Config:
     resources: Mapping[str, object] = field(default_factory=dict)
     termination_path: str = "/dev/termination-log"
     stdin: bool = False
+    tty: bool = False
     user: int = 0
 
 
@@ -105,6 +107,7 @@ class Container:
         self.processes: list[Process] = []
         self.first: Process | None = None
         self.stdin = Pipe(closed=not config.stdin)
+        self.terminal = Terminal(lambda: self, self.stdin, self.log.writer(OUT)) if config.tty else None
         self.root = config.image.root()
         self.files = Tree(self.root, self.loop.now, config.read_only_root)
         for path, node, read_only in config.mounts:
@@ -154,18 +157,28 @@ class Container:
             self._ended(128)
             return
         out, err = self.log.writer(OUT), self.log.writer(ERR)
-        cwd = self.config.cwd
-        self.first = Process(self, self.config.argv, self.config.env, out, err, self.stdin, self._ended, cwd)
+        if self.terminal is not None:
+            out = err = self.terminal.write
+        streams = out, err, self.stdin, self._ended
+        self.first = Process(
+            self, self.config.argv, self.config.env, *streams, cwd=self.config.cwd, terminal=self.terminal
+        )
         self.first.start(main)
 
     def run(
-        self, argv: list[str], out: Write, err: Write, stdin: Pipe | None, ended: Callable[[int], object]
+        self,
+        argv: list[str],
+        out: Write,
+        err: Write,
+        stdin: Pipe | None,
+        ended: Callable[[int], object],
+        terminal: object = None,
     ) -> Process | None:
         """One more process in it (exec); None where there is no such program."""
         main = self.config.image.program(argv)
         if main is None or not self.running:
             return None
-        process = Process(self, argv, self.config.env, out, err, stdin, ended, self.config.cwd)
+        process = Process(self, argv, self.config.env, out, err, stdin, ended, self.config.cwd, terminal)
         process.start(main)
         return process
 

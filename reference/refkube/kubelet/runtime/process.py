@@ -50,7 +50,13 @@ class Container(Protocol):
     def account(self) -> None: ...
     def check_memory(self) -> None: ...
     def run(
-        self, argv: list[str], out: Write, err: Write, stdin: Pipe | None, ended: Callable[[int], object]
+        self,
+        argv: list[str],
+        out: Write,
+        err: Write,
+        stdin: Pipe | None,
+        ended: Callable[[int], object],
+        terminal: object = None,
     ) -> Process | None: ...
 
 
@@ -60,6 +66,7 @@ class Pipe:
     def __init__(self, data: bytes = b"", closed: bool = False):
         self._data = data
         self._closed = closed
+        self._ended = False
         self._reader: Resume | None = None
 
     def write(self, data: bytes) -> None:
@@ -70,16 +77,23 @@ class Pipe:
         self._closed = True
         self._wake()
 
+    def end(self) -> None:
+        """An end for whoever reads now or next; others may read on."""
+        self._ended = True
+        self._wake()
+
     def read(self) -> Generator[Wait, Any, bytes]:
         """What is there, as soon as anything is; empty at the end."""
-        if not self._data and not self._closed:
+        if not self._data and not self._closed and not self._ended:
             yield self._wait
         data, self._data = self._data, b""
+        self._ended = self._ended and bool(data)
         return data
 
     def read_line(self) -> Generator[Wait, Any, bytes]:
-        while b"\n" not in self._data and not self._closed:
+        while b"\n" not in self._data and not self._closed and not self._ended:
             yield self._wait
+        self._ended = self._ended and b"\n" in self._data
         line, end, self._data = self._data.partition(b"\n")
         return line + end
 
@@ -106,7 +120,9 @@ class Process:
         stdin: Pipe | None = None,
         ended: Callable[[int], object] | None = None,
         cwd: str = "/",
+        terminal: object = None,
     ):
+        self.terminal = terminal  # the one it runs on, if any
         self.container = container
         self.argv = argv
         self.env = dict(env)
@@ -263,7 +279,8 @@ class Process:
         self, argv: list[str], out: Write | None = None, err: Write | None = None, stdin: Pipe | None = None
     ) -> Process:
         """Another process beside this one, not yet started."""
-        return Process(self.container, argv, self.env, out or self.out, err or self.err, stdin, cwd=self.cwd)
+        streams = out or self.out, err or self.err, stdin
+        return Process(self.container, argv, self.env, *streams, cwd=self.cwd, terminal=self.terminal)
 
 
 def forever(resume: Resume) -> None:

@@ -66,10 +66,36 @@ def main(process: Process) -> Body:
         shell.parameters = arguments
         return (yield from shell.whole(process.files.read(process.path(arguments[0])).decode(errors="replace")))
     shell.parameters = [process.argv[0]]
-    code = 0
-    while line := (yield from process.stdin.read_line()):
-        code = yield from shell.whole(line.decode(errors="replace"), last=False)
-        if shell.over:
+    return (yield from _by_lines(shell, process))
+
+
+def _by_lines(shell: Shell, process: Process) -> Run:
+    """Commands as they come; on a terminal with a prompt."""
+    code, text, waiting = 0, "", False
+
+    def prompt() -> None:
+        if process.terminal is not None:
+            process.err(b"> " if text else f"{process.cwd} # ".encode())
+
+    def interrupted() -> None:
+        nonlocal text
+        process.err(b"\n")
+        if waiting:
+            text = ""
+            prompt()
+
+    if process.terminal is not None:
+        process.handlers[SIGNALS["INT"]] = interrupted
+    while not shell.over:
+        prompt()
+        waiting = True
+        line = (yield from process.stdin.read_line()).decode(errors="replace")
+        waiting = False
+        text += line
+        if text and not (line and syntax.goes_on(text)):
+            code = yield from shell.whole(text, last=False)
+            text = ""
+        if not line:
             break
     return code
 

@@ -126,6 +126,15 @@ def parse(text: str) -> Node:
     return tree
 
 
+def goes_on(text: str) -> bool:
+    """Does more have to follow?"""
+    try:
+        parse(text)
+    except SyntaxProblem as why:
+        return any(word in str(why) for word in ("end of file", "unterminated", "missing"))
+    return False
+
+
 class _Lexer:
     def __init__(self, text: str):
         self.text = text
