@@ -57,6 +57,21 @@ Feature: Mounted volumes
         hello
         """
 
+    @id:mounts.11 @core
+    Scenario: Whoever runs in the Pod may write in it
+      When a Pod "web" is created with:
+        """
+        spec:
+          restartPolicy: Never
+          volumes: [{name: data, emptyDir: {}}]
+          containers:
+            - {name: main, image: test/busybox, command: [stat, -c, "%a", /data], volumeMounts: [{name: data, mountPath: /data}]}
+        """
+      Then within 1 minute the log of the container "main" of the Pod "web" reads:
+        """
+        777
+        """
+
   @req:KLT-13
   Rule: Volumes show ConfigMaps, Secrets, the Pod and its token, and follow them
 

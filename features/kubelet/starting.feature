@@ -228,3 +228,38 @@ Feature: From a binding to running containers
         """
         port unknown
         """
+
+  @req:KLT-18
+  Rule: A container runs as the user and with the groups that it, or else its Pod, asks for
+
+    @id:starting.15 @core
+    Scenario: What the container asks for stands before what its Pod does
+      When a Pod "web" is created with:
+        """
+        spec:
+          restartPolicy: Never
+          securityContext: {runAsUser: 1001, runAsGroup: 2001}
+          containers:
+            - name: main
+              image: test/busybox
+              command: [sh, -c, "echo user $(id -u); echo group $(id -g)"]
+              securityContext: {runAsUser: 1002}
+        """
+      Then within 1 minute the log of the container "main" of the Pod "web" reads:
+        """
+        user 1002
+        group 2001
+        """
+
+    @id:starting.16 @core
+    Scenario: It has the groups that its Pod adds, and that of its volumes
+      When a Pod "web" is created with:
+        """
+        spec:
+          restartPolicy: Never
+          securityContext: {supplementalGroups: [3001], fsGroup: 3002}
+          containers:
+            - {name: main, image: test/busybox, command: [sh, -c, "for one in $(id -G); do echo in $one; done"]}
+        """
+      Then within 1 minute the log of the Pod "web" mentions "in 3001"
+      And within 10 seconds the log of the Pod "web" mentions "in 3002"

@@ -81,7 +81,7 @@ class PodVolumes:
         about = pod, address, host, allocatable
         try:
             if "emptyDir" in volume:
-                return self._own(name), False
+                return self._own(name, volume["emptyDir"].get("medium", "")), False
             if "hostPath" in volume:
                 return self._host_path(volume["hostPath"]), False
             if "persistentVolumeClaim" in volume:
@@ -106,10 +106,13 @@ class PodVolumes:
         kind = next((key for key in volume if key != "name"), "nothing")
         _fail(name, f"no volume plugin matched: {kind} is not supported on this node")
 
-    def _own(self, name: str) -> Node:
+    def _own(self, name: str, medium: str) -> Node:
         path = f"{self.base}/volumes/{name}"
         self._disk.make_directory(path, parents=True)
-        return self._disk.get(path)
+        node = self._disk.get(path)
+        assert isinstance(node, Directory)
+        node.mode, node.medium = 0o777, medium
+        return node
 
     def _host_path(self, source: Object) -> Node:
         path, kind = source["path"], source.get("type") or ""

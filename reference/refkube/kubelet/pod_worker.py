@@ -432,6 +432,7 @@ class PodWorker:
             stdin=bool(container.get("stdin")),
             tty=bool(container.get("tty")),
             user=int(security.get("runAsUser") or 0),
+            groups=_groups(security),
         )
 
     def _attempt(self, name: str) -> int:
@@ -669,3 +670,9 @@ class PodWorker:
 def _runs(sandbox: Sandbox, name: str) -> bool:
     latest = sandbox.latest(name)
     return latest is not None and latest.running
+
+
+def _groups(security: Object) -> tuple[int, ...]:
+    """Its own, those that its Pod adds, and that of the volumes."""
+    told = [security.get("runAsGroup") or 0, *(security.get("supplementalGroups") or ()), security.get("fsGroup") or 0]
+    return tuple(dict.fromkeys(int(group) for group in told[:1] + [one for one in told[1:] if one]))

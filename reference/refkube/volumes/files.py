@@ -35,11 +35,14 @@ class File:
 
 
 class Directory:
-    __slots__ = ("entries", "mode")
+    """`medium` is what it lies on: "Memory", or the disk."""
+
+    __slots__ = ("entries", "medium", "mode")
 
     def __init__(self, mode: int = 0o755):
         self.entries: dict[str, Node] = {}
         self.mode = mode
+        self.medium = ""
 
     def walk(self, base: str = "") -> Iterator[tuple[str, File]]:
         for name, node in self.entries.items():

@@ -89,6 +89,7 @@ class Config:
     stdin: bool = False
     tty: bool = False
     user: int = 0
+    groups: tuple[int, ...] = (0,)  # its own first
 
 
 class Container:

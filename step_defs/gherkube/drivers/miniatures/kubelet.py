@@ -11,7 +11,7 @@ from refkube.api import resources
 from refkube.apimachinery.meta import Object
 from refkube.apimachinery.rest import HttpResponse
 from refkube.client.informer import Informer
-from refkube.kubelet import actions, admit, environment, resizing, status
+from refkube.kubelet import actions, admit, environment, pod_worker, resizing, status
 from refkube.kubelet.actions import Actions
 from refkube.kubelet.backoff import FIRST, Backoff
 from refkube.kubelet.kubelet import Kubelet
@@ -435,6 +435,16 @@ def takes_failure_for_success(original: Original, spec: Object, told: Object, en
 def ends_with_the_first(original: Original, self: PodWorker) -> bool:
     instances = self.sandbox.containers.values() if self.sandbox else ()
     return any(one[-1].state == "exited" for one in instances)
+
+
+@miniature("The Pod says who runs, not the container.", caught_by="starting.15", instead_of=PodWorker._config)
+def runs_as_the_pod_says(original: Original, self: PodWorker, container: Object, image: Image) -> Any:
+    return original(self, {**container, "securityContext": {}}, image)
+
+
+@miniature("No groups are added.", caught_by="starting.16", instead_of=pod_worker._groups)
+def adds_no_groups(original: Original, security: Object) -> tuple[int, ...]:
+    return original(security)[:1]
 
 
 @miniature("A Pod's time is never over.", caught_by="running.05", instead_of=PodWorker._check_deadline)

@@ -30,6 +30,13 @@ def mounts_whole_volumes(original: Original, node: Node, path: str, volume: str)
     return node
 
 
+@miniature("A volume is its kubelet's alone.", caught_by="mounts.11", instead_of=PodVolumes._own)
+def keeps_volumes_for_itself(original: Original, self: PodVolumes, *about: Any) -> Node:
+    node = original(self, *about)
+    node.mode = 0o755
+    return node
+
+
 @miniature("Files have no directories.", caught_by="mounts.04", instead_of=mounts._put)
 def puts_files_flat(original: Original, directory: Directory, path: str, file: Any) -> None:
     original(directory, path.rpartition("/")[2], file)

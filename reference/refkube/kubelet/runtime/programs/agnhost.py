@@ -23,6 +23,7 @@ from refkube.hostnet import Endpoint, Stream
 from refkube.kubelet.runtime import http
 from refkube.kubelet.runtime.process import SIGINT, SIGTERM, Body, Main, Process, forever
 from refkube.kubelet.runtime.programs import pause, resolver
+from refkube.volumes.files import Directory
 
 VERSION = "2.53"
 
@@ -309,12 +310,17 @@ def _grpc_health(process: Process, flags: dict[str, str], rest: list[str]) -> Bo
     return 0
 
 
+EXT4 = 0xEF53
 _NEW_FILE = b"mount-tester new file\n"
 
 
 def _mounttest(process: Process, flags: dict[str, str], rest: list[str]) -> Body:
     """Makes files and tells modes and contents, in this order; a content in a loop until it is that of a new file."""
     wrong = False
+    if flags.get("fs_type"):
+        where = process.files.get(process.path(flags["fs_type"]))
+        in_memory = isinstance(where, Directory) and where.medium == "Memory"
+        process.say(f'mount type of "{flags["fs_type"]}": {"tmpfs" if in_memory else EXT4}')
     for mode in ("0644", "0666", "0660", "0777"):
         path = flags.get(f"new_file_{mode}")
         if path:

@@ -522,8 +522,12 @@ def _date(process: Process, arguments: list[str]) -> int:
 
 
 def _id(process: Process, arguments: list[str]) -> int:
-    user = process.container.config.user
-    process.say(str(user) if "-u" in arguments or "-g" in arguments else f"uid={user} gid={user}")
+    user, groups = process.container.config.user, process.container.config.groups
+    every = " ".join(map(str, groups))
+    options, _ = _split(arguments)
+    known = {"u": str(user), "g": str(groups[0]), "G": every}
+    told = next((known[name] for name in known if name in options), "")
+    process.say(told or f"uid={user} gid={groups[0]} groups={every.replace(' ', ',')}")
     return 0
 
 
