@@ -211,7 +211,7 @@ def there_are_number(world: World, timing: Timing, n: int, all: Collection) -> N
 @then('the {ref:Object} is {kept:Kept} at version "{called:Text}"')
 def is_at_version(world: World, ref: ObjectRef, kept: bool, called: str) -> None:
     """
-    Then the ConfigMap "settings" is still at version "old" (or "no longer")
+    Then the ConfigMap "settings" is still at version "old"            (or: is no longer)
     """
     version, wanted = world.read_raw(ref)["metadata"]["resourceVersion"], world.version(called)
     require((version == wanted) is kept, f'{ref} is at version {version}; "{called}" is {wanted}')
@@ -220,7 +220,7 @@ def is_at_version(world: World, ref: ObjectRef, kept: bool, called: str) -> None
 @then('the {ref:Object} {kept:Kept} has the uid "{called:Text}"')
 def has_the_uid(world: World, ref: ObjectRef, kept: bool, called: str) -> None:
     """
-    Then the ConfigMap "settings" still has the uid "first" (or "no longer")
+    Then the ConfigMap "settings" still has the uid "first"               (or: no longer has)
     """
     uid, wanted = world.read_raw(ref)["metadata"]["uid"], world.version(called)
     require((uid == wanted) is kept, f'{ref} has the uid {uid}; "{called}" is {wanted}')
