@@ -215,6 +215,10 @@ def test_a_flake_is_told_as_one(suite: pytest.Pytester) -> None:
     assert results["things.01"].attempts == 2
     assert "first time" in results["things.01"].reason
     assert results["things.03"].attempts == 1
+    tries = {id: [(one.attempts, one.outcome) for one in result.tries] for id, result in results.items()}
+    failed = [(1, Outcome.FAILED)]
+    assert tries == {"things.01": failed, "things.02": failed, "things.03": []}
+    assert "first time" in results["things.01"].tries[0].reason
     assert len(done.listoutcomes()[2]) == 2
 
 

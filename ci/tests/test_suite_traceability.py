@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 from gherkube import badge, cli, comparison, messages, report, traceability
 from gherkube.drivers.miniatures import Miniature
-from gherkube.outcome import ExitCode, Outcome
-from gherkube.report import ReportError
+from gherkube.outcome import ExitCode, Outcome, Result
+from gherkube.report import ReportError, Run
 from suite_runs import run_of, spec_of
 
 NPM = Path(__file__).parents[1] / "npm"
@@ -204,7 +204,7 @@ def test_messages_tell_every_outcome_in_cucumbers_words(tmp_path: Path) -> None:
     cases = [one["testCaseStarted"]["id"] for one in told if "testCaseStarted" in one]
     finished = [one["testStepFinished"] for one in told if "testStepFinished" in one]
     steps = {case: [one for one in finished if one["testCaseStartedId"] == case] for case in cases}
-    statuses = {case.split()[1]: [one["testStepResult"]["status"] for one in steps[case]] for case in cases}
+    statuses = {case.split()[-1]: [one["testStepResult"]["status"] for one in steps[case]] for case in cases}
     assert statuses == {
         "things.01": ["PASSED", "PASSED", "PASSED"],
         "things.02": ["PASSED", "FAILED", "SKIPPED"],
@@ -212,18 +212,45 @@ def test_messages_tell_every_outcome_in_cucumbers_words(tmp_path: Path) -> None:
         "things.04": ["PASSED", "SKIPPED", "SKIPPED"],
         "things.05": ["PASSED", "SKIPPED", "SKIPPED"],
         "things.06": ["PASSED", "UNDEFINED", "SKIPPED"],
-        "things.07": ["PASSED", "FAILED", "SKIPPED"],
+        "things.07": ["PASSED", "PASSED", "PASSED"],
     }
-    assert steps["attempt things.07"][1]["testStepResult"]["message"] == "flaky: because"
+    assert steps["attempt 0 of case things.02"][1]["testStepResult"]["message"] == "failed: because"
     assert [one["attachment"]["mediaType"] for one in told if "attachment" in one] == ["text/plain", "application/json"]
     assert told[-1]["testRunFinished"]["success"] is False
 
 
-def test_messages_are_what_cucumber_defines_and_its_formatter_renders(tmp_path: Path) -> None:
+def flaky_run(tmp_path: Path) -> Run:
+    """Of a scenario that failed twice, and then passed, and one that failed three times."""
+    run = run_of(spec_of(tmp_path, *[("core", "")] * 2), "flaky", "failed")
+    for result in run.results.values():
+        result.attempts = 3
+        result.tries = [Result(result.case, Outcome.FAILED, f"no {n}", attempts=n, steps=[0.1, 0.2]) for n in (1, 2)]
+        result.steps = [0.1] * (3 if result.outcome is Outcome.FLAKY else 2)
+    return run
+
+
+def test_messages_tell_each_attempt_and_that_there_will_be_another(tmp_path: Path) -> None:
+    told = list(messages.envelopes(flaky_run(tmp_path)))
+    assert len([one for one in told if "testCase" in one]) == 2
+    started = {one["testCaseStarted"]["id"]: one["testCaseStarted"] for one in told if "testCaseStarted" in one}
+    assert [one["attempt"] for one in started.values()] == [0, 1, 2] * 2
+    finished = [one["testCaseFinished"] for one in told if "testCaseFinished" in one]
+    assert [one["testCaseStartedId"] for one in finished] == list(started)
+    assert [one["willBeRetried"] for one in finished] == [True, True, False] * 2
+    steps = [one["testStepFinished"] for one in told if "testStepFinished" in one]
+    last = [[one for one in steps if one["testCaseStartedId"] == id][-2:] for id in started]
+    statuses = [[one["testStepResult"]["status"] for one in pair] for pair in last]
+    failed = ["FAILED", "SKIPPED"]
+    assert statuses == [failed, failed, ["PASSED", "PASSED"], failed, failed, failed]
+    assert told[-1]["testRunFinished"]["success"] is False
+
+
+@pytest.mark.parametrize("made", ["every outcome", "attempts"])
+def test_messages_are_what_cucumber_defines_and_its_formatter_renders(tmp_path: Path, made: str) -> None:
     schema = NPM / "node_modules/@cucumber/messages/messages.schema.json"
     if shutil.which("node") is None or not schema.is_file():
         pytest.skip("node or the packages of ci/npm are not installed: ci/npm-packages")
-    run = run_of(spec_of(tmp_path, *[("core", "")] * 7), *ALL)
+    run = run_of(spec_of(tmp_path, *[("core", "")] * 7), *ALL) if made == "every outcome" else flaky_run(tmp_path)
     messages.write_messages(run, tmp_path / "messages.ndjson")
     lines = (tmp_path / "messages.ndjson").read_text().splitlines()
     validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
@@ -233,4 +260,4 @@ def test_messages_are_what_cucumber_defines_and_its_formatter_renders(tmp_path: 
         done = subprocess.run(["node", "render-messages.mjs"], cwd=NPM, stdin=told, capture_output=True, check=True)
     html = done.stdout.decode()
     assert html.lstrip().startswith("<!DOCTYPE html>")
-    assert "Thing 7" in html
+    assert f"Thing {len(run.results)}" in html

@@ -1,9 +1,10 @@
 """A run as Cucumber Messages (NDJSON), which the Cucumber project's own formatters and services read.
 
 Called by the runner for `gherkube run --messages FILE`. Features and pickles are gherkin-official's; outcomes are the
-recorder's. Cucumber knows fewer outcomes than the suite: errored and flaky become FAILED, unsupported becomes SKIPPED,
-each with its name in the message. Step definitions are left out: they are functions of Python, `gherkube list --steps`
-tells them. Source: github.com/cucumber/messages, jsonschema/.
+recorder's. Each attempt is told; of a flaky scenario the last has PASSED, and the run is no success. Cucumber knows
+fewer outcomes than the suite: errored becomes FAILED, unsupported becomes SKIPPED, each with its name in the message.
+Step definitions are left out: they are functions of Python, `gherkube list --steps` tells them.
+Source: github.com/cucumber/messages, jsonschema/.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STATUS = {
     Outcome.PASSED: "PASSED",
     Outcome.FAILED: "FAILED",
     Outcome.ERRORED: "FAILED",
-    Outcome.FLAKY: "FAILED",
+    Outcome.FLAKY: "PASSED",
     Outcome.UNDEFINED: "UNDEFINED",
     Outcome.UNSUPPORTED: "SKIPPED",
     Outcome.SKIPPED: "SKIPPED",
@@ -95,12 +96,18 @@ def _lines(node: Any) -> Iterator[tuple[str, int]]:
 
 
 def _test_case(pickle: Any, result: Result, began: float) -> Iterator[Envelope]:
-    test, attempt = f"case {result.case.id}", f"attempt {result.case.id}"
+    test = f"case {result.case.id}"
     steps = [f"{test} step {number}" for number in range(len(pickle["steps"]))]
     parts = [{"id": id, "pickleStepId": step["id"]} for id, step in zip(steps, pickle["steps"], strict=True)]
     yield {"testCase": {"id": test, "pickleId": pickle["id"], "testSteps": parts, "testRunStartedId": RUN}}
-    now = result.started or began
-    started = {"id": attempt, "testCaseId": test, "attempt": result.attempts - 1, "timestamp": _time(now)}
+    for one in (*result.tries, result):
+        yield from _attempt(test, steps, one, one.started or began, one is not result)
+
+
+def _attempt(test: str, steps: Sequence[str], result: Result, now: float, again: bool) -> Iterator[Envelope]:
+    number = result.attempts - 1
+    attempt = f"attempt {number} of {test}"
+    started = {"id": attempt, "testCaseId": test, "attempt": number, "timestamp": _time(now)}
     yield {"testCaseStarted": started}
     for step, (seconds, status) in zip(steps, _step_results(len(steps), result), strict=True):
         about = {"testCaseStartedId": attempt, "testStepId": step}
@@ -111,7 +118,7 @@ def _test_case(pickle: Any, result: Result, began: float) -> Iterator[Envelope]:
             told["message"] = f"{result.outcome}: {result.reason}"
             yield from _attachments(result.evidence, about)
         yield {"testStepFinished": {**about, "testStepResult": told, "timestamp": _time(now)}}
-    yield {"testCaseFinished": {"testCaseStartedId": attempt, "willBeRetried": False, "timestamp": _time(now)}}
+    yield {"testCaseFinished": {"testCaseStartedId": attempt, "willBeRetried": again, "timestamp": _time(now)}}
 
 
 def _step_results(count: int, result: Result) -> Iterator[tuple[float, str]]:
@@ -119,7 +126,7 @@ def _step_results(count: int, result: Result) -> Iterator[tuple[float, str]]:
     telling = _telling(count, result)
     for number in range(count):
         seconds = result.steps[number] if number < len(result.steps) else 0.0
-        if result.outcome is Outcome.PASSED or number < telling:
+        if STATUS[result.outcome] == "PASSED" or number < telling:
             yield seconds, "PASSED"
         else:
             yield seconds, STATUS[result.outcome] if number == telling else "SKIPPED"

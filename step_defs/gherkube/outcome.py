@@ -53,7 +53,7 @@ class Result:
     """What came of one case. `attempts` counts from 1; `evidence` maps a title to text or data.
 
     `started` is when its last attempt began, `steps` are the seconds of each step that ran in it, and `record` is what
-    was said and sent meanwhile, where the run was asked to record.
+    was said and sent meanwhile, where the run was asked to record. `tries` are the attempts before the last.
     """
 
     case: Case
@@ -65,6 +65,7 @@ class Result:
     started: float = 0.0
     steps: Sequence[float] = ()
     record: dict[str, Any] | None = None
+    tries: Sequence[Result] = ()
 
 
 class Verdict(StrEnum):

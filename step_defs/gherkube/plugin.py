@@ -248,6 +248,7 @@ class ScenarioItem(pytest.Function):
     step_began: list[float]
     attempt: int = 1
     first_failure: str = ""
+    tries: list[list[dict[str, Any]]]  # what the phases of the attempts before told
 
     @classmethod
     def of(cls, parent: FeatureFile, case: Case, function: Any, miniature: Miniature | None) -> ScenarioItem:
@@ -257,7 +258,7 @@ class ScenarioItem(pytest.Function):
         item = cls.from_parent(parent, name=name, callobj=function)
         item.case, item.miniature = case, miniature
         item.stash[CASE] = case
-        item.steps_run, item.step_began = [], []
+        item.steps_run, item.step_began, item.tries = [], [], []
         scenario = case.scenario
         item.add_marker(scenario.level)
         item.add_marker(pytest.mark.profile(name=scenario.profile))
@@ -371,6 +372,8 @@ def _tell_outcome(item: ScenarioItem, call: pytest.CallInfo[Any], report: pytest
         "attempts": item.attempt,
         "evidence": evidence,
     }
+    if call.when == "setup":
+        told["tries"] = item.tries
     if call.when == "call":
         told["steps"] = [after - before for before, after in pairwise([*item.step_began, perf_counter()])]
         told["started"] = call.start
@@ -448,10 +451,12 @@ def pytest_runtest_protocol_with_retries(item: pytest.Item, nextitem: pytest.Ite
         item.steps_run.clear()
         item.step_began.clear()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        told = [json.loads(str(value)) for one in reports for name, value in one.user_properties if name == PROPERTY]
         if not any(report.failed for report in reports) or item.config.getoption("usepdb", False):
             break
         if any(report.longrepr and "flaky" in str(report.longrepr) for report in reports):
             break
+        item.tries.append(told)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -241,18 +241,23 @@ class Recorder:
 
     def _finish(self, id: str) -> None:
         phases = self._phases.pop(id)
+        result = self.results[id] = self._result(id, phases)
+        result.duration = self._durations.pop(id)
+        result.tries = [self._result(id, told) for told in phases[0].get("tries") or ()]
+        self._display.result(result)
+
+    def _result(self, id: str, phases: Sequence[Mapping[str, Any]]) -> Result:
         outcome = worst(Outcome(phase["outcome"]) for phase in phases)
         telling = next(phase for phase in phases if phase["outcome"] == outcome)
         attempts = max(phase["attempts"] for phase in phases)
         evidence = {key: value for phase in phases for key, value in phase["evidence"].items()}
         reason = "" if outcome is Outcome.PASSED else telling["reason"] or outcome.value
-        result = Result(self._cases[id], outcome, reason, self._durations.pop(id), attempts, evidence)
+        result = Result(self._cases[id], outcome, reason, attempts=attempts, evidence=evidence)
         for phase in phases:
             result.started = phase.get("started", result.started)
             result.steps = phase.get("steps", result.steps)
             result.record = phase.get("record", result.record)
-        self.results[id] = result
-        self._display.result(result)
+        return result
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
