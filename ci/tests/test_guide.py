@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import typer
-from gherkube import cli
+from gherkube import cli, paths
+from gherkube.drivers.reference import ReferenceDriver
+from gherkube.spec import Case, load
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ("README.md", "step_defs/README.md", "features/README.md", "reference/README.md", "ci/README.md")
@@ -82,6 +84,28 @@ def test_every_command_of_the_guides_is_one() -> None:
             if words[0] in ("run", "smoke", "diff", "badge", "docs", "trace", "lint", "list", "miniatures", "harness"):
                 assert words[0] in command.commands
                 assert {word for word in words if re.fullmatch("--[a-z]+", word)} <= options, (guide, line)
+
+
+JUDGED = re.compile(r"^(\w+) +success +(\d+) +0 +0 .*?^conformant \((\d+) scenarios", re.S | re.M)
+
+
+def test_the_sessions_of_the_guides_count_what_there_is() -> None:
+    cases: dict[str, list[Case]] = {}
+    for case in load(paths.features_dir()).cases:
+        cases.setdefault(case.scenario.profile, []).append(case)
+    sessions = 0
+    for guide in GUIDES:
+        for block in re.findall(r"```console\n(.*?)```", (ROOT / guide).read_text(), re.S):
+            for profile, core, all_of_it in JUDGED.findall(block):
+                sessions += 1
+                assert len(cases[profile]) == int(all_of_it), (guide, profile)
+                assert len([one for one in cases[profile] if one.scenario.level == "core"]) == int(core), (
+                    guide,
+                    profile,
+                )
+    assert sessions == 3
+    assert f"all but six of its {len(cases['selection'])} cases" in GUIDE
+    assert f"capable of: {', '.join(sorted(ReferenceDriver.capabilities))}\n" in GUIDE
 
 
 def test_every_link_of_the_guides_holds() -> None:
