@@ -95,21 +95,77 @@ Feature: Rolling
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "profile", "feature"), [("scheduler", "scheduling", FEATURE), ("controller-manager", "workloads", ROLLED)]
-)
-def test_refkubes_own_components_pass_as_processes_of_their_own(
-    tmp_path: Path, name: str, profile: str, feature: str
-) -> None:
+ENDED = """\
+Feature: Ending
+  @req:KLT-1
+  Rule: A container that ends is restarted
+    @id:ending.01 @core
+    Scenario: It is restarted, and its log before can be read
+      When a Pod "web" is created with:
+        | field                      | value                                   |
+        | spec.containers[0].image   | test/busybox                            |
+        | spec.containers[0].command | [sh, -c, "echo hello; sleep 2; exit 1"] |
+      Then within 60 seconds the Pod "web" has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 1     |
+      And within 10 seconds the log of the Pod "web" before its restart mentions "hello"
+
+    @id:ending.02 @core
+    Scenario: It is not restarted where that is not wanted
+      When a Pod "web" is created with:
+        | field                      | value               |
+        | spec.restartPolicy         | Never               |
+        | spec.containers[0].image   | test/busybox        |
+        | spec.containers[0].command | [sh, -c, "exit 1"]  |
+      Then within 60 seconds the Pod "web" has:
+        | field        | value  |
+        | status.phase | Failed |
+"""
+CLAUSES = """clauses:
+- {id: SCH-1, profile: scheduling, text: It fits.}
+- {id: RS-1, profile: workloads, text: They are there.}
+- {id: KLT-1, profile: kubelet, text: They are restarted.}
+"""
+NODE = ("--name", "{node}", "--port", "0")
+FEATURES = {
+    "scheduler": ("scheduling", "placing", FEATURE),
+    "controller-manager": ("workloads", "rolling", ROLLED),
+    "kubelet": ("kubelet", "ending", ENDED),
+}
+# refkube with a fault, as a process.
+FAULTY = """\
+import sys
+from gherkube.drivers.miniatures import all_miniatures
+from refkube.cli import main
+fault = sys.argv.pop(1)
+with next(one for one in all_miniatures() if one.name == fault).plant():
+    main()
+"""
+
+
+def judged(tmp_path: Path, name: str, *command: str) -> int:
+    profile, feature, text = FEATURES[name]
     (tmp_path / profile).mkdir()
-    (tmp_path / profile / f"{'placing' if name == 'scheduler' else 'rolling'}.feature").write_text(feature)
-    clauses = (
-        "[{id: SCH-1, profile: scheduling, text: It fits.}, {id: RS-1, profile: workloads, text: They are there.}]"
-    )
-    (tmp_path / "requirements.yaml").write_text(f"clauses: {clauses}")
-    start = shlex.join([sys.executable, "-m", "refkube", name, "--kubeconfig", "{kubeconfig}"])
+    (tmp_path / profile / f"{feature}.feature").write_text(text)
+    (tmp_path / "requirements.yaml").write_text(CLAUSES)
+    more = NODE if name == "kubelet" else ()
+    start = shlex.join([sys.executable, *command, name, "--kubeconfig", "{kubeconfig}", *more])
     where = ("--kubeconfig", str(tmp_path / "component.kubeconfig"), "--features", str(tmp_path))
-    assert cli.call(["run", "--component", name, "--start", start, "--profile", profile, *where]) == 0
+    report = ("--report", str(tmp_path / "report.json"))
+    return cli.call(["run", "--component", name, "--start", start, "--profile", profile, *where, *report])
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_refkubes_own_components_pass_as_processes_of_their_own(tmp_path: Path, name: str) -> None:
+    assert judged(tmp_path, name, "-m", "refkube") == 0
+
+
+def test_a_kubelet_fails_where_it_is_wrong_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    assert judged(tmp_path, "kubelet", str(tmp_path / "faulty.py"), "restarts-nothing") == 1
+    outcomes = {one["id"]: one["outcome"] for one in read_report(tmp_path / "report.json")["scenarios"]}
+    assert outcomes == {"ending.01": "failed", "ending.02": "passed"}
+    assert not list(tmp_path.glob("component.kubeconfig*"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +200,7 @@ def test_a_component_that_never_connects_is_told(
     [
         (
             ["--component", "engine"],
-            "--component 'engine': one of scheduler, controller-manager, deployment-controller",
+            "--component 'engine': one of kubelet, scheduler, controller-manager, deployment-controller",
         ),
         (["--start", "x"], "--start starts a component: name it with --component"),
         (["--component", "scheduler", "--target", "http://x"], "it goes with no other --target"),

@@ -25,7 +25,8 @@ PATIENCE = 60.0  # real seconds that a component may take until it asks for some
 
 @dataclass
 class Component:
-    """`start` is the command that starts it, "" if somebody else does; {kubeconfig} in it stands for the file."""
+    """`start` is the command that starts it, "" if somebody else does. {kubeconfig} in it stands for the file, {node}
+    for the name of the node where there is one for each."""
 
     name: str
     kubeconfig: Path
@@ -38,37 +39,49 @@ def beside(component: Component, say: object = print) -> Iterator[str]:
     """The target in which the component takes part, for as long as it lasts. Raises TargetError."""
     if component.name not in PARTS:
         raise TargetError(f"--component {component.name!r}: one of {', '.join(PARTS)}")
-    words = _command(component)
+    words = _words(component.start)
     try:
         stage = Stage(component.name)
     except ImportError as error:
         raise TargetError(str(error)) from None
-    process = None
+    processes: list[subprocess.Popen[bytes]] = []
     own = component.kubeconfig.with_name(component.kubeconfig.name + ".suite")
+    places = {place: _file(component.kubeconfig, place) for place in stage.places}
     try:
-        _write(component.kubeconfig, stage.kubeconfig(of_component=True))
-        _write(own, stage.kubeconfig(of_component=False))
-        if words:
-            process = _started(words)
-        elif callable(say):
-            say(f"waiting for {component.name}: connect it with KUBECONFIG={component.kubeconfig}")
-        _await(component, stage, process)
+        for place, path in places.items():
+            _write(path, stage.kubeconfig(place))
+            if words:
+                processes.append(_started(filled(words, kubeconfig=path, node=place)))
+            elif callable(say):
+                say(f"waiting for {f'{component.name} {place}'.strip()}: connect it with KUBECONFIG={path}")
+        _await(component, stage, processes)
+        _write(own, stage.kubeconfig(None))
         capabilities = ",".join(stage.capabilities)
         yield f"kubeconfig:{own}?capabilities={capabilities}&component={quote(component.name)}"
     finally:
-        if process is not None:
-            _end(process)
+        for process in processes:
+            end(process)
         stage.close()
-        for path in (component.kubeconfig, own):  # nothing answers there any more
+        for path in (*places.values(), own):  # nothing answers there any more
             path.unlink(missing_ok=True)
 
 
-def _command(component: Component) -> list[str]:
+def _words(command: str) -> list[str]:
     try:
-        words = shlex.split(component.start)
+        return shlex.split(command)
     except ValueError as error:
-        raise TargetError(f"--start {component.start!r}: {error}") from None
-    return [word.replace("{kubeconfig}", str(component.kubeconfig)) for word in words]
+        raise TargetError(f"--start {command!r}: {error}") from None
+
+
+def filled(words: list[str], **values: object) -> list[str]:
+    """A command with its {kubeconfig} and {node}."""
+    for name, value in values.items():
+        words = [word.replace(f"{{{name}}}", str(value)) for word in words]
+    return words
+
+
+def _file(path: Path, place: str) -> Path:
+    return path.with_name(f"{path.name}.{place}") if place else path
 
 
 def _write(path: Path, text: str) -> None:
@@ -86,18 +99,21 @@ def _started(words: list[str]) -> subprocess.Popen[bytes]:
         raise TargetError(f"cannot start {words[0]}: {error.strerror}") from None
 
 
-def _await(component: Component, stage: Stage, process: subprocess.Popen[bytes] | None) -> None:
+def _await(component: Component, stage: Stage, processes: list[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + component.patience
-    while not stage.seen():
-        if process is not None and process.poll() is not None:
-            raise TargetError(f"{component.name} ended with code {process.returncode} before it asked for anything")
+    while stage.missing:
+        for process in processes:
+            if process.poll() is not None:
+                code = process.returncode
+                raise TargetError(f"{component.name} ended with code {code} before it asked for anything")
         if time.monotonic() > deadline:
+            which = f"{component.name} {min(stage.missing)}".strip()
             hint = "does it use the kubeconfig that was written for it?"
-            raise TargetError(f"{component.name} asked for nothing within {component.patience:g} s; {hint}")
+            raise TargetError(f"{which} asked for nothing within {component.patience:g} s; {hint}")
         time.sleep(0.05)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """With all that it has started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:

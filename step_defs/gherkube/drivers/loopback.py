@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -62,9 +63,10 @@ class Loopback:
         self._attach()
         old.close()
 
-    def kubeconfig(self, token: str = "") -> str:
-        """With an administrator's token unless another is given."""
-        cluster = {"name": "refkube", "cluster": {"server": self.url}}
+    def kubeconfig(self, token: str = "", authority: bytes = b"") -> str:
+        """With an administrator's token unless another is given; whom its clients may trust is the authority's."""
+        trust = {"certificate-authority-data": b64encode(authority).decode()} if authority else {}
+        cluster = {"name": "refkube", "cluster": {"server": self.url, **trust}}
         user = {"name": "user", "user": {"token": token or self.cluster.admin_token}}
         context = {"name": "refkube", "context": {"cluster": "refkube", "user": "user"}}
         told = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": [user], "contexts": [context]}
