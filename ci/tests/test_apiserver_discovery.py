@@ -136,11 +136,17 @@ def test_a_document_is_encoded_once():
     assert len(document.etag) == 130
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/apis/none", "/apis/apps/v9", "/apis//v1", "/api/v2", "/api/v1/pods"]
-)
+@pytest.mark.parametrize("path", ["/healthz", "/apis/none", "/apis/apps/v9", "/apis//v1", "/api/v2", "/api/v1/pods"])
 def test_other_paths_are_not_discovery(path):
     assert DISCOVERY.document(path) is None
+
+
+def test_the_index_leads_to_every_document_of_discovery():
+    paths = got("/")["paths"]
+    assert paths == sorted(paths)
+    assert {"/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/healthz", "/openapi/v2", "/version"} <= set(paths)
+    groups = [path for path in paths if path.startswith("/api")]
+    assert all(DISCOVERY.document(path) is not None for path in groups)
 
 
 def test_version():

@@ -31,6 +31,11 @@ _PRIORITIES = {
     "flowcontrol.apiserver.k8s.io": 16100, "resource.k8s.io": 15900,
 }  # fmt: skip
 _ADDED = 1000  # of a group that a CustomResourceDefinition brings
+# What is served beside the groups.
+_FIXED = (
+    *("/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2"),
+    *("/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"),
+)
 
 # subresources: verbs, and group, version, kind where they are not the parent's
 _OBJECT = ("get", "patch", "update")
@@ -96,6 +101,8 @@ class Discovery:
             listed = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
             return Document({**listed, "items": items}, AGGREGATED)
         match path.split("/")[1:]:
+            case []:
+                return Document({"paths": self._paths()})
             case ["api"]:
                 return Document(self._core_versions())
             case ["apis"]:
@@ -115,6 +122,12 @@ class Discovery:
         """The named groups in the order clients see them: the aggregator's own, then by priority and name."""
         names = (group for group in self._groups if group)
         return sorted(names, key=lambda group: (-_PRIORITIES.get(group, _ADDED), group))
+
+    def _paths(self) -> list[str]:
+        """What there is to read below "/", as kube-apiserver's index tells it."""
+        groups = [(group, version_) for group, versions in self._groups.items() for version_ in versions]
+        found = {f"/apis/{group}/{version_}" if group else f"/api/{version_}" for group, version_ in groups}
+        return sorted({*found, *(f"/apis/{group}" for group in self.groups()), *_FIXED})
 
     def _core_versions(self) -> Object:
         return {
