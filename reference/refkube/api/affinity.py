@@ -21,6 +21,10 @@ _OPERATORS = {
 }
 
 
+_SIDES = {"podAffinity": 1, "podAntiAffinity": -1}
+_REQUIRED, _PREFERRED = (f"{how}DuringSchedulingIgnoredDuringExecution" for how in ("required", "preferred"))
+
+
 def term_test(term: Object) -> NodeTest:
     """A v1.NodeSelectorTerm: all that it says must hold; if it says nothing no node will do."""
     labels = [_requirement(one) for one in term.get("matchExpressions") or ()]
@@ -107,11 +111,11 @@ def pod_terms(pod: Object) -> PodTerms:
     if not affinity:
         return NO_TERMS
     required, preferred = [], []
-    for side, sign in (("podAffinity", 1), ("podAntiAffinity", -1)):
+    for side, sign in _SIDES.items():
         told = affinity.get(side) or {}
-        terms = told.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        terms = told.get(_REQUIRED) or ()
         required.append(tuple(_pod_term(pod, term, 1) for term in terms))
-        for one in told.get("preferredDuringSchedulingIgnoredDuringExecution") or ():
+        for one in told.get(_PREFERRED) or ():
             preferred.append(_pod_term(pod, one["podAffinityTerm"], sign * one["weight"]))
     return PodTerms(required[0], required[1], tuple(preferred)) if any(required) or preferred else NO_TERMS
 
@@ -119,13 +123,39 @@ def pod_terms(pod: Object) -> PodTerms:
 def _pod_term(pod: Object, term: Object, weight: int) -> PodTerm:
     named, selected = term.get("namespaces") or (), term.get("namespaceSelector")
     namespaces = frozenset(named) if named or selected is not None else frozenset((namespace_of(pod),))
-    selector = with_label_keys(from_label_selector(term.get("labelSelector")), term, pod)
-    return PodTerm(term["topologyKey"], selector, namespaces, from_label_selector(selected), weight)
+    selector, by_label = from_label_selector(term.get("labelSelector")), from_label_selector(selected)
+    return PodTerm(term["topologyKey"], selector, namespaces, by_label, weight)
 
 
-def with_label_keys(selector: Selector, term: Object, pod: Object) -> Selector:
-    """The selector, and what matchLabelKeys and mismatchLabelKeys add by the labels of the Pod that says so."""
-    found, labels = [], labels_of(pod)
-    for field, operator in (("matchLabelKeys", selectors.IN), ("mismatchLabelKeys", selectors.NOT_IN)):
-        found += [Requirement(key, operator, (labels[key],)) for key in term.get(field) or () if key in labels]
-    return Selector([*selector.requirements, *found]) if found and selector is not NOTHING else selector
+def with_label_keys(spec: Object, labels: Mapping[str, str]) -> Object:
+    """A new Pod's spec whose selectors say what matchLabelKeys and mismatchLabelKeys mean by the Pod's labels; done by
+    the API server, so that a scheduler reads selectors only (pkg/registry/core/pod/strategy.go)."""
+    spread = spec.get("topologySpreadConstraints")
+    if spread:
+        spec = {**spec, "topologySpreadConstraints": [_explicit(one, labels) for one in spread]}
+    affinity = spec.get("affinity") or {}
+    told = {side: _explicit_side(affinity[side], labels) for side in _SIDES if affinity.get(side)}
+    return {**spec, "affinity": {**affinity, **told}} if told else spec
+
+
+def _explicit_side(side: Object, labels: Mapping[str, str]) -> Object:
+    required, preferred = side.get(_REQUIRED), side.get(_PREFERRED)
+    if required:
+        side = {**side, _REQUIRED: [_explicit(term, labels) for term in required]}
+    if preferred:
+        terms = [{**one, "podAffinityTerm": _explicit(one.get("podAffinityTerm") or {}, labels)} for one in preferred]
+        side = {**side, _PREFERRED: terms}
+    return side
+
+
+def _explicit(term: Object, labels: Mapping[str, str]) -> Object:
+    selector, keys = term.get("labelSelector"), (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+    found = [
+        {"key": key, "operator": operator, "values": [labels[key]]}
+        for field, operator in keys
+        for key in term.get(field) or ()
+        if key in labels
+    ]
+    if selector is None or not found:
+        return term
+    return {**term, "labelSelector": {**selector, "matchExpressions": [*selector.get("matchExpressions", ()), *found]}}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from refkube.api import validation
+from refkube.api.affinity import with_label_keys
 from refkube.api.kinds import Kind
 from refkube.api.resources import quality_of_service
 from refkube.api.validation import cluster, pod
@@ -168,6 +169,9 @@ class DeploymentStrategy(Workload):
 class PodStrategy(Generation):
     returns_deleted = True
     status_keeps = ("deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences")
+
+    def prepare_for_create(self, obj: Object) -> Object:
+        return super().prepare_for_create({**obj, "spec": with_label_keys(obj["spec"], labels_of(obj))})
 
     def initial_status(self, obj: Object) -> Object:
         status: Object = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}

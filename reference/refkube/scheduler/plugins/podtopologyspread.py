@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from math import inf, log
 from typing import Any, NamedTuple
 
-from refkube.api.affinity import required_test, with_label_keys
+from refkube.api.affinity import required_test
 from refkube.api.taints import NO_EXECUTE, NO_SCHEDULE, untolerated
 from refkube.apimachinery.meta import Object, is_terminating, labels_of, namespace_of
 from refkube.apimachinery.selectors import Selector, from_label_selector
@@ -64,13 +64,13 @@ class PodTopologySpread(Plugin):
 
     def helped_by(self, pod: Object, other: Object) -> bool:
         told = pod["spec"].get("topologySpreadConstraints") or ()
-        selectors = (_constraint(one, pod).selector for one in told)
+        selectors = (_constraint(one).selector for one in told)
         return namespace_of(pod) == namespace_of(other) and any(one.matches(labels_of(other)) for one in selectors)
 
     def beyond(self, pod: Object) -> Beyond | None:
         told = pod["spec"].get("topologySpreadConstraints") or ()
-        hard = [_constraint(one, pod) for one in told if one["whenUnsatisfiable"] == "DoNotSchedule"]
-        soft = [_constraint(one, pod) for one in told if one["whenUnsatisfiable"] == "ScheduleAnyway"]
+        hard = [_constraint(one) for one in told if one["whenUnsatisfiable"] == "DoNotSchedule"]
+        soft = [_constraint(one) for one in told if one["whenUnsatisfiable"] == "ScheduleAnyway"]
         company = None if told else self._company(pod)
         if company:
             soft = [Constraint(key, skew, company) for key, skew in DEFAULTS]
@@ -187,11 +187,11 @@ class _Spread(Beyond):
         return self._weights != before
 
 
-def _constraint(told: Object, pod: Object) -> Constraint:
+def _constraint(told: Object) -> Constraint:
     return Constraint(
         told["topologyKey"],
         told["maxSkew"],
-        with_label_keys(from_label_selector(told.get("labelSelector")), told, pod),
+        from_label_selector(told.get("labelSelector")),
         told.get("minDomains") or 1,
         told.get("nodeAffinityPolicy", "Honor") == "Honor",
         told.get("nodeTaintsPolicy", "Ignore") == "Honor",

@@ -8,7 +8,7 @@ from typing import Any
 from refkube.api import affinity
 from refkube.api.affinity import PodTerm
 from refkube.apimachinery.meta import Object, namespace_of
-from refkube.apimachinery.selectors import NOTHING, Selector
+from refkube.apimachinery.selectors import NOTHING
 from refkube.scheduler.framework import Beyond, Candidates, Rejection
 from refkube.scheduler.plugins import interpodaffinity, podtopologyspread
 from refkube.scheduler.plugins.interpodaffinity import TOO_NEAR, InterPodAffinity
@@ -67,8 +67,8 @@ def does_not_ask_who_is_there(original: Original, *args: Any) -> None:
 
 @miniature("Keys of labels to match are overlooked.",
            caught_by=("company.09", "spreading.08"), instead_of=affinity.with_label_keys)  # fmt: skip
-def overlooks_label_keys(original: Original, selector: Selector, term: Object, pod: Object) -> Selector:
-    return selector
+def overlooks_label_keys(original: Original, spec: Object, labels: Mapping[str, str]) -> Object:
+    return spec
 
 
 @miniature("Company is preferred where distance is, and the other way round.",
