@@ -50,6 +50,31 @@ Feature: Probes
         | a connection      | tcpSocket: {port: 8080}                 |
         | a redirect        | httpGet: {path: '/redirect?location=/healthz', port: 8080} |
 
+    @id:probes.22 @core
+    Scenario: Who answers over TLS need not be vouched for
+      Given a Pod "web" with:
+        | field                            | value                                       |
+        | spec.containers[0].image         | test/agnhost                                |
+        | spec.containers[0].args          | [netexec, --tls-cert-file=/localhost.crt, --tls-private-key-file=/localhost.key] |
+        | spec.containers[0].livenessProbe | {httpGet: {path: /healthz, port: 8080, scheme: HTTPS}, periodSeconds: 1, failureThreshold: 1, initialDelaySeconds: 2} |
+      And the Pod "web" runs
+      When 10 seconds pass
+      Then for 5 seconds the Pod "web" still has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 0     |
+
+    @id:probes.23 @core
+    Scenario: Who does not speak TLS fails a probe that does
+      When a Pod "web" is created with:
+        | field                            | value                                       |
+        | spec.containers[0].image         | test/agnhost                                |
+        | spec.containers[0].args          | [netexec]                                   |
+        | spec.containers[0].livenessProbe | {httpGet: {path: /healthz, port: 8080, scheme: HTTPS}, periodSeconds: 1} |
+        | spec.terminationGracePeriodSeconds | 1                                         |
+      Then within 1 minute the Pod "web" has:
+        | field                                            | value |
+        | status.containerStatuses[name=main].restartCount | 1     |
+
     @id:probes.04 @core
     Scenario: A port on which nobody listens is a failure
       When a Pod "web" is created with:

@@ -291,9 +291,10 @@ def kubelet(
     except (server.AddressInUse, ValueError) as why:
         _fail(str(why))
     with TemporaryDirectory() as kept:
-        certificate, key = credentials.self_signed(Path(kept), host, component.loop.now())
-        authority = Path(kept) / "client-ca.crt"
-        authority.write_text(component.authority)
+        key, certificate, authority = (Path(kept) / name for name in ("server.key", "server.crt", "client-ca.crt"))
+        made = (*credentials.self_signed(host, component.loop.now()), component.authority.encode())
+        for path, content in zip((key, certificate, authority), made, strict=True):
+            credentials.write_private(path, content)
 
         def forever() -> None:
             server.run(

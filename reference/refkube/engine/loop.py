@@ -26,7 +26,8 @@ from refkube.engine.trace import Trace
 Callback = Callable[..., object]
 Call = tuple[Callback, tuple[Any, ...]]
 
-_TURN = 512  # calls between two looks at a real clock
+_TURN = 512  # calls between two looks at the clock
+_REAL_TURN = 16  # the same on real time, where each call may take a while, as one that asks an API server
 _EARLY = 1 / 8  # of the reconciles run before the instant is quiet when a seed permutes
 
 
@@ -90,6 +91,7 @@ class Loop:
         self._timers: list[Timer] = []
         self._cancelled = 0
         self._sequence = count().__next__
+        self._limit = _TURN if clock.skip_to(clock.now()) else _REAL_TURN
         self._running = False
         self._stopped = False
 
@@ -200,14 +202,14 @@ class Loop:
     # Inside
 
     def _turn(self) -> bool:
-        """Make up to _TURN calls of this instant; True once it is quiet."""
+        """Make some of this instant's calls; True once it is quiet."""
         if self._running:
             raise RuntimeError("the loop is running already: a callback must not run it")
         soon, posted, timers, idle, now = self._soon, self._posted, self._timers, self._idle, self.now()
         call: Callback | None = None
         self._running = True
         try:
-            for _ in range(_TURN):
+            for _ in range(self._limit):
                 if soon:
                     call, args = soon.popleft()
                 elif posted:

@@ -19,6 +19,7 @@ from refkube.engine.loop import Loop
 from refkube.hostnet import Namespace, Stream
 from refkube.kubelet.runtime import http
 from refkube.kubelet.runtime.container import Container
+from refkube.kubelet.runtime.tls import Secured
 
 Done = Callable[[bool, str], object]
 GiveUp = Callable[[], object]
@@ -117,11 +118,9 @@ class Actions:
             words = f"dial tcp {host}:{port}: {_WORDS[why]}" if why in _WORDS else why
             done(False, f'Get "{url}": {words}')
 
-        if scheme == "https":
-            raise Unfit(f'Get "{url}": http: server gave HTTP response to HTTPS client')
         bare = urlsplit(target)
         return http.ask(
-            self._network(),
+            Secured(self._network()) if scheme == "https" else self._network(),
             (host, port),
             "GET",
             bare.path + (f"?{bare.query}" if bare.query else ""),

@@ -75,12 +75,9 @@ def prepare(directory: Path, host: str, now: float, new_token: str, new_signing_
     return Credentials(certificate, key, client, client_key, authority_path.read_bytes(), signing_key, token)
 
 
-def self_signed(directory: Path, host: str, now: float) -> tuple[Path, Path]:
-    """Certificate and key of a server that nobody vouches for, such as a kubelet's."""
-    key, certificate = _signed(_name(host), (host,), now)
-    _keep(directory / "server.key", key)
-    _keep(directory / "server.crt", certificate)
-    return directory / "server.crt", directory / "server.key"
+def self_signed(host: str, now: float) -> tuple[bytes, bytes]:
+    """Key and certificate (PEM) of a server that nobody vouches for, such as a kubelet."""
+    return _signed(_name(host), (host,), now)
 
 
 def new_authority(now: float) -> bytes:

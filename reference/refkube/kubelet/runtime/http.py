@@ -12,6 +12,7 @@ from urllib.parse import quote
 import h11
 
 from refkube.hostnet import Endpoint, Listener, Namespace, Stream
+from refkube.kubelet.runtime.tls import Secured
 
 _PLAIN = "/?&=%:;,+@!$'()*~#[]"  # of a target: what is not escaped
 
@@ -40,7 +41,7 @@ class Asked:
 
 
 def ask(
-    net: Namespace,
+    net: Namespace | Secured,
     to: Endpoint,
     method: str,
     target: str,
@@ -118,7 +119,7 @@ def _bytes(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers]
 
 
-def serve(net: Namespace, local: Endpoint, handle: Callable[[Asked], object]) -> Listener:
+def serve(net: Namespace | Secured, local: Endpoint, handle: Callable[[Asked], object]) -> Listener:
     """Answer every request that comes to a port. Raises AddressInUse."""
 
     def accepted(stream: Stream) -> None:

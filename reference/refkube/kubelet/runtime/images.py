@@ -33,7 +33,7 @@ class Image:
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     programs: Mapping[str, Main] = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes | Callable[[], bytes]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     size: int = 1_000_000
     stop_signal: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf
@@ -18,7 +19,7 @@ from refkube.kubelet.kubelet import Kubelet
 from refkube.kubelet.node_status import NodeStatus
 from refkube.kubelet.pod_worker import PodWorker
 from refkube.kubelet.probes import READINESS, Probe
-from refkube.kubelet.runtime import images
+from refkube.kubelet.runtime import images, tls
 from refkube.kubelet.runtime.container import Container
 from refkube.kubelet.runtime.images import Image, Images
 from refkube.kubelet.runtime.programs import pause
@@ -229,6 +230,18 @@ def takes_no_answer(
     original: Original, self: Actions, told: Object, spec: Object, address: str, done: Any, whose: str
 ) -> Any:
     return original(self, told, spec, address, lambda well, text: done(False, text), whose)
+
+
+@miniature("Nobody is asked over TLS.", caught_by=("probes.22", "probes.23"), instead_of=Actions._http_get)
+def asks_in_plain(original: Original, self: Actions, told: Object, *about: Any) -> Any:
+    return original(self, {**told, "scheme": "HTTP"}, *about)
+
+
+@miniature("A probe asks who vouches for the answer.", caught_by="probes.22", instead_of=tls._trusting)
+def trusts_nobody(original: Original) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    return context
 
 
 @miniature("Ports have no names.", caught_by="probes.03#2", instead_of=actions.port_of)

@@ -19,10 +19,11 @@ import orjson
 
 from refkube.apimachinery.quantity import bytes_of, cpu_milli
 from refkube.engine.clock import rfc3339
-from refkube.hostnet import Endpoint, Stream
+from refkube.hostnet import Endpoint, Namespace, Stream
 from refkube.kubelet.runtime import http
 from refkube.kubelet.runtime.process import SIGINT, SIGTERM, Body, Main, Process, forever
 from refkube.kubelet.runtime.programs import pause, resolver
+from refkube.kubelet.runtime.tls import Secured
 from refkube.volumes.files import Directory
 
 VERSION = "2.53"
@@ -93,7 +94,11 @@ class _Netexec:
         if flags.get("http-override"):
             self.paths["/"] = self.paths.get(flags["http-override"], self.paths["/"])
         port = int(flags.get("http-port") or 8080)
-        process.closing.append(http.serve(process.net, ("0.0.0.0", port), self.handle).close)
+        net: Namespace | Secured = process.net
+        if flags.get("tls-cert-file"):
+            certificate, key = (process.path(flags.get(name, "")) for name in ("tls-cert-file", "tls-private-key-file"))
+            net = Secured(process.net, process.files.read(certificate), process.files.read(key))
+        process.closing.append(http.serve(net, ("0.0.0.0", port), self.handle).close)
         udp = int(flags.get("udp-port") or 8081)
         if udp > 0:
             self.datagrams = process.net.bind(("0.0.0.0", udp), self._datagram)

@@ -6,11 +6,15 @@ world the best known exist, as a shell or as a server that listens where theirs 
 
 from __future__ import annotations
 
+from functools import cache
+
+from refkube.engine.clock import NEW_YEAR_2026
 from refkube.kubelet.runtime.images import Image
 from refkube.kubelet.runtime.process import SIGINT, SIGQUIT, SIGTERM, Body, Main, Process, forever
 from refkube.kubelet.runtime.programs import agnhost, pause
 from refkube.kubelet.runtime.programs.applets import applets
 from refkube.kubelet.runtime.programs.webserver import HTTPD_PAGE, NGINX_PAGE, server
+from refkube.serving.credentials import self_signed
 
 MEBI = 1 << 20
 _NGINX = "/usr/share/nginx/html/"
@@ -47,10 +51,19 @@ def _hello(process: Process) -> Body:
     yield
 
 
+@cache
+def _localhost() -> tuple[bytes, bytes]:
+    return self_signed("localhost", NEW_YEAR_2026)
+
+
 _BUSYBOX = Image(command=("sh",), programs=applets, size=2 * MEBI)
 _PAUSE = Image(("/pause",), programs={"pause": pause.main}, size=MEBI // 2)
 _AGNHOST = Image(
-    ("/agnhost",), ("pause",), {**applets, "agnhost": agnhost.main, "agnhost-2": agnhost.main}, size=50 * MEBI
+    ("/agnhost",),
+    ("pause",),
+    {**applets, "agnhost": agnhost.main, "agnhost-2": agnhost.main},
+    {"/localhost.key": lambda: _localhost()[0], "/localhost.crt": lambda: _localhost()[1]},
+    size=50 * MEBI,
 )
 _NGINX_IMAGE = Image(
     ("nginx",),
