@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = (str(BIN / "pytest"), "-q", "-p", "no:cacheprovider")
 # What `refkube serve --nodes 3` is capable of and a driver cannot probe.
-SERVED = ("pods.run", "pods.real", "storage.provision", "lb.provision")
+SERVED = ("pods.run", "pods.real", "dns", "storage.provision", "lb.provision")
+OUTSIDE = "/debug/refkube/machines"
 # The profiles of the data path: the others say nothing that a kernel could change.
 NETWORK = ("pod-network", "flannel", "service-network", "ipvs")
 # Those in which a store shows: versions, watches, lists, writers at once.
@@ -167,7 +168,7 @@ def _judged(*options: str, profiles: tuple[str, ...] = ()) -> bool:
     from ci.server import refkube_server
 
     with refkube_server("--nodes", "3", "--speed", "10", *options) as server:
-        target = f"kubeconfig:{server.kubeconfig}?speed=10&capabilities={','.join(SERVED)}"
+        target = f"kubeconfig:{server.kubeconfig}?speed=10&capabilities={','.join(SERVED)}&outside={OUTSIDE}"
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         return run(str(BIN / "gherkube"), "run", "--target", target, "-n", "2", *chosen)
 

@@ -19,6 +19,7 @@ from gherkube.drivers.base import Connection, TargetError
 from gherkube.drivers.kernel import KernelDriver, in_guest
 from gherkube.drivers.reference import ReferenceDriver
 from gherkube.phrases import Place
+from refkube.hostnet import CLIENT
 
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 BACKENDS = ("vxlan", "udp", "host-gw")
@@ -140,7 +141,7 @@ def _all_running(driver: ReferenceDriver, plan: Plan) -> None:
 
 def _names(driver: ReferenceDriver, plan: Plan) -> dict[str, str]:
     """What every address is called, as the two clusters need not give the same ones."""
-    names = {"192.168.100.200": OUTSIDE}
+    names = {CLIENT: OUTSIDE}
     for node in driver.api().call("GET", "/api/v1/nodes").object["items"]:
         name = node["metadata"]["name"]
         first = node["spec"]["podCIDR"].rpartition(".")[0]

@@ -30,7 +30,7 @@ SERVICES: dict[str, dict[str, Any]] = {
         "ports": [{"port": 80, "protocol": "SCTP"}],
     },
     "udp": {"type": "NodePort", "ports": [{"port": 80, "protocol": "UDP"}]},
-    "balanced": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.168.100.201/32", "10.0.0.0/8"]},
+    "balanced": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.168.99.2/32", "10.0.0.0/8"]},
     "balanced-nodes": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.168.100.0/24"]},
     "balanced-local": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
     "external": {"externalIPs": ["192.0.2.10"]},
@@ -72,7 +72,7 @@ def test_every_kind_of_service_is_served_without_complaint() -> None:
     balanced = state(cluster.networks["n1"].host.namespace)[1]
     assert balanced["KUBE-LOAD-BALANCER-SOURCE-CIDR"] >= {
         f"{_address(cluster, 'balanced')},tcp:80,10.0.0.0/8",
-        f"{_address(cluster, 'balanced')},tcp:80,192.168.100.201",
+        f"{_address(cluster, 'balanced')},tcp:80,192.168.99.2",
     }
 
 

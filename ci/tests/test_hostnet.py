@@ -180,7 +180,7 @@ def test_devices_are_told_as_they_were_made(lab: Lab) -> None:
 def test_addresses_bring_routes(lab: Lab) -> None:
     net = lab.nodes[0].namespace
     assert {(one.device, one.cidr, one.scope) for one in net.addresses()} == {
-        ("lo", "127.0.0.1/8", "host"), ("eth0", "192.168.100.11/24", "global"),
+        ("lo", "127.0.0.1/8", "host"), ("eth0", "192.168.100.11/16", "global"),
         ("docker0", "10.244.1.1/24", "global"), ("flannel.1", "10.244.1.0/32", "global"),
     }  # fmt: skip
     routes = {(one.destination, one.device, one.gateway, one.source, one.onlink, one.scope) for one in net.routes()}
@@ -188,7 +188,7 @@ def test_addresses_bring_routes(lab: Lab) -> None:
         ("default", "eth0", "192.168.100.1", "", False, "global"),
         ("10.244.1.0/24", "docker0", "", "10.244.1.1", False, "link"),
         ("10.244.2.0/24", "flannel.1", "10.244.2.0", "", True, "global"),
-        ("192.168.100.0/24", "eth0", "", "192.168.100.11", False, "link"),
+        ("192.168.0.0/16", "eth0", "", "192.168.100.11", False, "link"),
     }
     net.delete_address(Address("docker0", "10.244.1.1/24"))
     assert "10.244.1.0/24" not in {one.destination for one in net.routes()}
@@ -306,6 +306,19 @@ def test_datagrams(lab: Lab) -> None:
     assert came == [("server", b"hello", A), ("client", b"HELLO", C)]
     with pytest.raises(AddressInUse):
         lab.pods[C].bind(("0.0.0.0", 53), lambda data, sender: None)
+
+
+def test_a_connected_socket_is_told_that_nobody_listens(lab: Lab) -> None:
+    told: list[Any] = []
+    connected = lab.pods[A].bind(("0.0.0.0", 0), told.append, (C, 54), lambda: told.append("refused"))
+    connected.send(b"hello", (C, 54))
+    assert lab.loop.run_until(lambda: told, 5)
+    assert told == ["refused"]
+    # What comes from others is not for it.
+    other = lab.pods[C].bind(("0.0.0.0", 55), lambda data, sender: told.append(data))
+    other.send(b"stray", (A, connected.local[1]))
+    lab.loop.run_for(0.5)
+    assert told == ["refused"]
 
 
 def test_a_tun_device_has_a_process_behind_it(lab: Lab) -> None:

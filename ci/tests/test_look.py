@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dpkt
 import pytest
-from refkube.look import VIEWS, Look, WrongUse
+from refkube.look import VIEWS, Look, WrongUse, made
 from typer.testing import CliRunner
 
 PODS = """
@@ -28,7 +28,7 @@ Made = Callable[[str], Look]
 def looks(tmp_path: Path) -> Made:
     file = tmp_path / "pods.yaml"
     file.write_text("---".join(PODS.replace("NAME", f"p{n}").replace("NODE", f"n{n}") for n in (1, 2)))
-    return lambda backend: Look(2, backend, [file])
+    return lambda backend: made(2, backend, [file])
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_arp_ignore_keeps_virtual_addresses_from_the_lan(lab: Lab) -> None:
     net.add_link(Link("kube-ipvs0", "dummy"))
     net.add_address(Address("kube-ipvs0", "192.168.100.77/32"))
     serve(net, 77, "n1")
-    assert lab.get("outside", "192.168.100.77", 77) == "n1 saw 192.168.100.200"
+    assert lab.get("outside", "192.168.100.77", 77) == "n1 saw 192.168.99.1"
     net.set_sysctl("net.ipv4.conf.all.arp_ignore", "1")
     for neighbor in outside.neighbors():
         outside.delete_neighbor(neighbor)

@@ -48,7 +48,7 @@ Feature: Rules that are put right
         | device     | address       |
         | kube-ipvs0 | (Service web) |
 
-    @id:reconciliation.04 @core
+    @id:reconciliation.04 @core @needs:net.outside
     Scenario: Masquerading that somebody removes comes back
       Given a Service "web" with:
         | field     | value    |

@@ -12,7 +12,7 @@ Feature: Ports of the host
   @req:NET-14
   Rule: A container is reached at the host port that it asks for, on its node alone
 
-    @id:host-ports.01 @core
+    @id:host-ports.01 @core @needs:net.outside
     Scenario Outline: <who> reaches a container at its node's port
       When these Pods come to run:
         | name | spec.nodeName | serves | spec.containers[0].ports[0].containerPort | spec.containers[0].ports[0].hostPort |
@@ -25,7 +25,7 @@ Feature: Ports of the host
         | A Pod of another node | the Pod "client" |
         | The node itself       | the node "n1"    |
 
-    @id:host-ports.02 @core
+    @id:host-ports.02 @core @needs:net.outside
     Scenario: Another node does not have the port
       When these Pods come to run:
         | name | spec.nodeName | serves | spec.containers[0].ports[0].containerPort | spec.containers[0].ports[0].hostPort |
@@ -33,7 +33,7 @@ Feature: Ports of the host
       Then within 30 seconds connections from a client outside to port 18081 of the node "n1" are answered
       And within 30 seconds connections from a client outside to port 18081 of the node "n2" are refused
 
-    @id:host-ports.03 @core
+    @id:host-ports.03 @core @needs:net.outside
     Scenario: The port goes with the Pod
       Given these running Pods:
         | name | spec.nodeName | serves | spec.containers[0].ports[0].containerPort | spec.containers[0].ports[0].hostPort |
@@ -42,7 +42,7 @@ Feature: Ports of the host
       When the Pod "a" is deleted
       Then within 60 seconds connections from a client outside to port 18081 of the node "n1" are refused
 
-    @id:host-ports.04 @extended
+    @id:host-ports.04 @extended @needs:net.outside
     Scenario: A client outside is seen as itself
       When these Pods come to run:
         | name | spec.nodeName | serves | spec.containers[0].ports[0].containerPort | spec.containers[0].ports[0].hostPort |

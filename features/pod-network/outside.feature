@@ -9,7 +9,7 @@ Feature: Pods and the world outside
   @req:NET-12
   Rule: A Pod reaches the outside, seen under an address of its node
 
-    @id:outside.01 @core
+    @id:outside.01 @core @needs:net.outside
     Scenario Outline: A machine outside sees the Pod's node
       When these Pods come to run:
         | name   | spec.nodeName | serves |
@@ -21,14 +21,14 @@ Feature: Pods and the world outside
         | n1   |
         | n2   |
 
-    @id:outside.02 @core
+    @id:outside.02 @core @needs:net.outside
     Scenario: A port that nobody listens at outside refuses
       When these Pods come to run:
         | name   | spec.nodeName | serves |
         | client | n1            | 80     |
       Then within 30 seconds connections from the Pod "client" to port 81 of a machine outside are refused
 
-    @id:outside.03 @extended
+    @id:outside.03 @extended @needs:net.outside
     Scenario: Much data gets through to the outside
       When these Pods come to run:
         | name   | spec.nodeName | serves |

@@ -23,7 +23,7 @@ Feature: Session affinity
       When the Pod "client" connects 20 times to port 80 of the Service "web"
       Then the same Pod has answered all of them
 
-    @id:affinity.02 @core
+    @id:affinity.02 @core @needs:net.outside
     Scenario: A client of a node port stays with one Pod
       Given a Service "web" with:
         | field                | value    |

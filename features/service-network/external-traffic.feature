@@ -20,7 +20,7 @@ Feature: Traffic to external addresses
         | spec.externalIPs | ["192.0.2.10"] |
       Then within 30 seconds connections from the Pod "client" to port 80 at "192.0.2.10" are answered by "a"
 
-    @id:external-traffic.02 @extended
+    @id:external-traffic.02 @extended @needs:net.outside
     Scenario: From outside, where it is routed to a node
       When a Service "web" is created with:
         | field            | value          |
@@ -30,7 +30,7 @@ Feature: Traffic to external addresses
   @req:PRX-21 @needs:lb.provision
   Rule: A load balancer's address leads to the Service's Pods, from outside and from inside
 
-    @id:external-traffic.03 @core
+    @id:external-traffic.03 @core @needs:net.outside
     Scenario: A client outside reaches it
       When a Service "web" is created with:
         | field     | value        |
@@ -59,13 +59,13 @@ Feature: Traffic to external addresses
   @req:PRX-22 @needs:lb.provision
   Rule: Source ranges let only those clients through a load balancer's address
 
-    @id:external-traffic.06 @core
+    @id:external-traffic.06 @core @needs:net.outside
     Scenario: A client within the ranges is answered, another is not
       When a Service "web" whose load balancer lets only the client outside "second" through is created
       Then within 60 seconds connections from the client outside "second" to load balancer's port 80 of the Service "web" are answered by "a"
       And within 60 seconds connections from a client outside to load balancer's port 80 of the Service "web" time out
 
-    @id:external-traffic.07 @extended
+    @id:external-traffic.07 @extended @needs:net.outside
     Scenario: The ranges do not concern the ClusterIP
       When a Service "web" whose load balancer lets only the client outside "second" through is created
       Then within 60 seconds connections from the Pod "client" to port 80 of the Service "web" are answered by "a"

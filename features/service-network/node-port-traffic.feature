@@ -12,7 +12,7 @@ Feature: Traffic to node ports
   @req:PRX-4
   Rule: Ports are translated on the node, and the answer comes from the address that was asked
 
-    @id:node-port-traffic.01 @core
+    @id:node-port-traffic.01 @core @needs:net.outside
     Scenario Outline: nginx on port 80 is reached at port 30656 of every node
       Given a Pod "nginx" with:
         """
@@ -38,7 +38,7 @@ Feature: Traffic to node ports
         | n1   |
         | n2   |
 
-    @id:node-port-traffic.02 @core
+    @id:node-port-traffic.02 @core @needs:net.outside
     Scenario: Who answers is whom the client has asked
       Given a Service "web" with:
         | field     | value    |
@@ -47,7 +47,7 @@ Feature: Traffic to node ports
       When a client outside connects 4 times to node port of the Service "web" on the node "n2"
       Then the answers come from the address that was asked
 
-    @id:node-port-traffic.03 @core
+    @id:node-port-traffic.03 @core @needs:net.outside
     Scenario: The Pods' own port does not lead to the Service on a node
       When a Service "web" is created with:
         | field     | value    |
@@ -58,7 +58,7 @@ Feature: Traffic to node ports
   @req:PRX-2
   Rule: A node port on any node's address reaches the Service's Pods
 
-    @id:node-port-traffic.04 @core
+    @id:node-port-traffic.04 @core @needs:net.outside
     Scenario Outline: A node with a Pod and a node without both lead there
       When a Service "web" is created with:
         | field     | value    |
@@ -70,7 +70,7 @@ Feature: Traffic to node ports
         | n1   |
         | n2   |
 
-    @id:node-port-traffic.05 @core
+    @id:node-port-traffic.05 @core @needs:net.outside
     Scenario: Connections to one node are spread over the Pods of all
       Given these running Pods:
         | name | labels  | spec.nodeName | serves |
@@ -80,7 +80,7 @@ Feature: Traffic to node ports
         | spec.type | NodePort |
       Then within 30 seconds connections from a client outside to node port of the Service "web" on the node "n1" are answered by "a" and "b"
 
-    @id:node-port-traffic.06 @core
+    @id:node-port-traffic.06 @core @needs:net.outside
     Scenario: Datagrams are led there, too
       When a Service "web" is created with:
         """
@@ -99,7 +99,7 @@ Feature: Traffic to node ports
       Then within 30 seconds connections from the Pod "a" to node port of the Service "web" on the node "n1" are answered by "a"
       And within 30 seconds connections from the Pod "a" to node port of the Service "web" on the node "n2" are answered by "a"
 
-    @id:node-port-traffic.08 @core
+    @id:node-port-traffic.08 @core @needs:net.outside
     Scenario: Two Services have two node ports
       Given these running Pods:
         | name | labels  | spec.nodeName | serves |
@@ -114,7 +114,7 @@ Feature: Traffic to node ports
       Then within 30 seconds connections from a client outside to node port of the Service "two" on the node "n2" are answered by "b"
       And within 30 seconds connections from a client outside to node port of the Service "web" on the node "n2" are answered by "a"
 
-    @id:node-port-traffic.09 @core
+    @id:node-port-traffic.09 @core @needs:net.outside
     Scenario: A node port without usable Pods refuses
       Given a Service "web" with:
         | field     | value    |
@@ -123,7 +123,7 @@ Feature: Traffic to node ports
       When the readiness gate of the Pod "a" closes
       Then within 30 seconds connections from a client outside to node port of the Service "web" on the node "n1" are refused
 
-    @id:node-port-traffic.10 @core
+    @id:node-port-traffic.10 @core @needs:net.outside
     Scenario: A Service that is no longer of the type NodePort leaves the node's port
       Given a Service "web" with:
         | field     | value    |
@@ -139,7 +139,7 @@ Feature: Traffic to node ports
   @req:PRX-11
   Rule: One Service answers both at its node port and at its ClusterIP
 
-    @id:node-port-traffic.11 @core
+    @id:node-port-traffic.11 @core @needs:net.outside
     Scenario: A NodePort Service has both ways in
       When a Service "web" is created with:
         | field     | value    |

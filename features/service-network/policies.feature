@@ -14,7 +14,7 @@ Feature: Traffic policies
   @req:PRX-12
   Rule: With the external policy Local a node leads what comes from outside to its own Pods only
 
-    @id:policies.01 @core
+    @id:policies.01 @core @needs:net.outside
     Scenario: A node with Pods uses these alone
       Given these running Pods:
         | name | labels  | spec.nodeName | serves |
@@ -37,7 +37,7 @@ Feature: Traffic policies
   @req:PRX-23 @needs:lb.provision
   Rule: A load balancer can ask each node whether it has Pods of the Service
 
-    @id:policies.04 @core
+    @id:policies.04 @core @needs:net.outside
     Scenario: A node tells how many it has
       When a Service "web" is created with:
         | field                      | value        |
@@ -46,7 +46,7 @@ Feature: Traffic policies
       Then within 60 seconds the health check of the Service "web" tells of 1 Pods on "n1"
       And within 60 seconds the health check of the Service "web" tells of 0 Pods on "n2"
 
-    @id:policies.05 @core
+    @id:policies.05 @core @needs:net.outside
     Scenario: A node whose Pod turns unready has none
       Given a Service "web" with:
         | field                      | value        |
@@ -78,7 +78,7 @@ Feature: Traffic policies
       Then within 30 seconds connections from the Pod "ask1" to port 80 of the Service "web" are answered
       And within 30 seconds connections from the Pod "ask2" to port 80 of the Service "web" get no answer
 
-    @id:policies.08 @core
+    @id:policies.08 @core @needs:net.outside
     Scenario: What comes from outside is led to all Pods
       When a Service "web" is created with:
         | field                      | value    |

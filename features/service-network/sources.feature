@@ -44,7 +44,7 @@ Feature: Whom the server sees
   @req:PRX-19
   Rule: Through a node port or an external address everybody is seen under an address of the node that was asked
 
-    @id:sources.05 @core
+    @id:sources.05 @core @needs:net.outside
     Scenario Outline: A client outside is seen as the node that it asked
       When a Service "web" is created with:
         | field     | value    |
@@ -73,7 +73,7 @@ Feature: Whom the server sees
   @req:PRX-12
   Rule: With the policy Local a client outside is seen as it is
 
-    @id:sources.08 @core
+    @id:sources.08 @core @needs:net.outside
     Scenario: Through a node port
       When a Service "web" is created with:
         | field                      | value    |
@@ -81,7 +81,7 @@ Feature: Whom the server sees
         | spec.externalTrafficPolicy | Local    |
       Then within 30 seconds connections from a client outside to node port of the Service "web" on the node "n1" are seen to come from a client outside
 
-    @id:sources.09 @core @needs:lb.provision
+    @id:sources.09 @core @needs:lb.provision @needs:net.outside
     Scenario: Through a load balancer's address
       When a Service "web" is created with:
         | field                      | value        |

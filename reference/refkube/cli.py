@@ -33,7 +33,7 @@ from refkube.cluster import (
     networking,
     open_store,
 )
-from refkube.component import Component, Unusable
+from refkube.component import Component, Unusable, text_at
 from refkube.controllers.common.context import Options, Startable
 from refkube.controllers.serviceaccounttoken import SIGN
 from refkube.engine.clock import WallClock
@@ -109,6 +109,7 @@ def serve(
 ) -> None:
     """Serve the Kubernetes API over TLS until interrupted."""
     with _extra():
+        from refkube.debug import Debug
         from refkube.serving import credentials, server
         from refkube.serving.kubelets import Kubelets
     if memory and etcd:
@@ -141,6 +142,7 @@ def serve(
         _fail(str(why))
     except OSError as why:
         _fail(f"{why.filename or data_dir}: {why.strerror}")
+    cluster.apiserver.front.debug = Debug(cluster).serve
     written = kubeconfig or data_dir / "kubeconfig"
 
     def started() -> None:
@@ -173,6 +175,10 @@ def serve(
 MANIFESTS = Annotated[list[Path], typer.Option("-f", "--file", metavar="FILE", help="Manifests to apply before.")]
 NODES = Annotated[int, typer.Option(min=1, max=100, help="Nodes of the cluster, named n1, n2 ...")]
 BACKEND = Annotated[str, typer.Option(help="flannel's backend: vxlan, udp or host-gw.")]
+SERVED = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", envvar="KUBECONFIG", help="A `refkube serve` to look at, where no FILE is given."),
+]
 
 
 @app.command()
@@ -185,8 +191,16 @@ def trace(
     nodes: NODES = 3,
     backend: BACKEND = "vxlan",
     pcap: Annotated[Path | None, typer.Option(metavar="DIR", help="Write captures of all devices there.")] = None,
+    kubeconfig: SERVED = None,
 ) -> None:
-    """Follow a connection through a cluster made for it: every device, hook and verdict on its way."""
+    """Follow a connection: every device, hook and verdict on its way.
+
+    Through a cluster made of manifests, or through one that `refkube serve` runs."""
+    if kubeconfig and not file:
+        if pcap:
+            _fail("captures are written of a cluster made for it: give a FILE, too")
+        print(_told_by(kubeconfig, "trace", {"from": origin, "to": target}))
+        return
     with _looked_at(nodes, backend, file) as cluster:
         for line in cluster.trace(origin, target, pcap):
             print(line)
@@ -201,26 +215,44 @@ def show(
     file: MANIFESTS = [],  # noqa: B006
     nodes: NODES = 3,
     backend: BACKEND = "vxlan",
+    kubeconfig: SERVED = None,
 ) -> None:
-    """Print the network of a node or a Pod of a cluster made for it, as Linux's tools do."""
+    """Print the network of a node or a Pod as Linux's tools do.
+
+    Of a cluster made of manifests, or of one that `refkube serve` runs."""
     from refkube.look import VIEWS
 
     unknown = [name for name in view or () if name not in VIEWS]
     if unknown:
         _fail(f"no such view: {', '.join(unknown)}; there are {', '.join(VIEWS)}")
+    if kubeconfig and not file:
+        print(_told_by(kubeconfig, "show", {"place": place, "view": view or list(VIEWS)}))
+        return
     with _looked_at(nodes, backend, file) as cluster:
         for text in cluster.show(place, view or list(VIEWS)):
             print(text)
 
 
+def _told_by(kubeconfig: Path, what: str, options: dict[str, str | list[str]]) -> str:
+    """What a refkube that runs says of its network."""
+    from refkube.debug import PATH
+
+    try:
+        return text_at(kubeconfig, f"{PATH}/{what}", options).rstrip()
+    except StatusError as why:
+        _fail(f"the server of {kubeconfig} is not refkube: it has no {PATH}" if why.code == 404 else str(why))
+    except Unusable as why:
+        _fail(str(why))
+
+
 @contextmanager
 def _looked_at(nodes: int, backend: str, files: list[Path]) -> Iterator[Look]:
-    from refkube.look import BACKENDS, Look, WrongUse
+    from refkube.look import BACKENDS, WrongUse, made
 
     if backend not in BACKENDS:
         _fail(f"no such backend: {backend}; there are {', '.join(BACKENDS)}")
     try:
-        cluster = Look(nodes, backend, files)
+        cluster = made(nodes, backend, files)
         try:
             yield cluster
         finally:
@@ -272,7 +304,7 @@ def controller_manager(
 def kubelet(
     kubeconfig: Kubeconfig,
     name: Annotated[str, typer.Option(help="The node's name.")],
-    node_ip: Annotated[str, typer.Option(help="The node's address, in 192.168.100.0/24.")] = "192.168.100.11",
+    node_ip: Annotated[str, typer.Option(help="The node's address, in 192.168.0.0/16, not .99.")] = "192.168.100.11",
     address: Annotated[
         str, typer.Option(help="Where to listen for the API server, which finds the node there; 0.0.0.0 is anywhere.")
     ] = "127.0.0.1",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
@@ -31,6 +31,23 @@ class Unusable(Exception):
     """The kubeconfig, or what it leads to, is of no use; the text is one line."""
 
 
+_UNREADABLE = (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError)
+
+
+def text_at(kubeconfig: Path, path: str, options: Mapping[str, str | list[str]]) -> str:
+    """What the API server of a kubeconfig says at a path that names no object. Raises Unusable, StatusError."""
+    try:
+        handle = connect(Loop(WallClock()), str(kubeconfig))
+    except _UNREADABLE as why:
+        raise Unusable(f"{kubeconfig} is no usable kubeconfig: {why}") from why
+    try:
+        return handle.text(path, options)
+    except OSError as why:
+        raise Unusable(str(why)) from why
+    finally:
+        handle.close()
+
+
 class Component:
     """`name` is the user agent, `identity` tells it from others of its kind, `seed` makes its chance its own."""
 
@@ -44,7 +61,7 @@ class Component:
         try:
             self.authority = _authority(kubeconfig)
             self._handle = connect(self.loop, str(kubeconfig))
-        except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as why:
+        except _UNREADABLE as why:
             raise Unusable(f"{kubeconfig} is no usable kubeconfig: {why}") from why
 
     def client(self, user: UserInfo | None = None, agent: str = "") -> Client:

@@ -1,13 +1,14 @@
-"""A cluster made to be looked at: manifests are applied, and when their Pods are ready a packet is followed through it.
+"""To look at a cluster's network: as Linux's tools print it, and along a packet's way through it.
 
-Called by the command line. Everything is in this process and in virtual time, so that it takes a moment whatever it
-waits for. Pods are called by their name, "node/n1" is a node, "outside" a machine outside of the cluster;
-"service/web:80" is a Service's ClusterIP, "pod/b:80" a Pod's address, "node/n1:30656" a node's.
+Called by the command line for a cluster that is `made` of manifests, in virtual time so that it takes a moment whatever
+it waits for, and by `debug` for one that is served. Pods are called by their name (or NAMESPACE/NAME), "node/n1" is a
+node, "outside" a machine outside of the cluster; "service/web:80" is a Service's ClusterIP, "pod/b:80" a Pod's address,
+"node/n1:30656" a node's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,16 +16,16 @@ import yaml
 
 from refkube.api.kinds import by_api_version
 from refkube.apimachinery.errors import StatusError
-from refkube.apimachinery.meta import Object, condition_of, get_path, name_of
+from refkube.apimachinery.meta import Object, condition_of, get_path, name_of, namespace_of
 from refkube.cluster import Cluster, Networking
 from refkube.flannel.daemon import BACKENDS
 from refkube.flannel.daemon import Options as FlannelOptions
-from refkube.hostnet import Namespace, Stream
+from refkube.hostnet import Closable, Namespace, Stream
 from refkube.hostnet.show import VIEWS, capture_to
 from refkube.kubelet.cni import namespace_name
 from refkube.network.journey import Hop, follow
 
-__all__ = ["BACKENDS", "VIEWS", "Look", "WrongUse"]
+__all__ = ["BACKENDS", "VIEWS", "Look", "WrongUse", "made"]
 
 PATIENCE = 300.0  # seconds of the cluster's time until Pods are ready
 TIMEOUT = 10.0  # of a connection
@@ -34,14 +35,20 @@ class WrongUse(Exception):
     """What was asked for cannot be shown; the text is one line for the user."""
 
 
+def made(nodes: int, backend: str, manifests: Iterable[Path]) -> Look:
+    """At a cluster of its own, whose Pods are ready."""
+    look = Look(Cluster(nodes, networking=Networking(flannel=FlannelOptions(backend=backend))))
+    for path in manifests:
+        look.apply(path)
+    if not look.cluster.loop.run_until(lambda: not look.unready(), PATIENCE):
+        raise WrongUse(f"after {PATIENCE:.0f} s these Pods are not ready: {', '.join(look.unready())}")
+    return look
+
+
 class Look:
-    def __init__(self, nodes: int, backend: str, manifests: Iterable[Path]):
-        self.cluster = Cluster(nodes, networking=Networking(flannel=FlannelOptions(backend=backend)))
-        self._client = self.cluster.client("admin", "system:masters")
-        for path in manifests:
-            self._apply(path)
-        if not self.cluster.loop.run_until(lambda: not self._unready(), PATIENCE):
-            raise WrongUse(f"after {PATIENCE:.0f} s these Pods are not ready: {', '.join(self._unready())}")
+    def __init__(self, cluster: Cluster):
+        self.cluster = cluster
+        self._client = cluster.client("admin", "system:masters")
 
     def show(self, place: str, views: Iterable[str]) -> Iterator[str]:
         """A network as Linux's tools print it."""
@@ -49,33 +56,38 @@ class Look:
         for view in views:
             yield f"# {view}\n{VIEWS[view](net)}"
 
-    def trace(self, origin: str, target: str, pcap: Path | None = None) -> Iterator[str]:
+    def trace(self, origin: str, target: str, pcap: Path | None = None) -> list[str]:
         """A connection's first packet and the first answer, hop by hop, and what came of it."""
+        told: list[str] = []
+        with ExitStack() as open_files:
+            if pcap is not None:
+                self._capture(pcap, open_files)
+            self.begin(origin, target, told.extend)
+            self.cluster.loop.run_until(lambda: told, TIMEOUT + 1)
+        return told
+
+    def begin(self, origin: str, target: str, told: Callable[[list[str]], object]) -> Closable:
+        """The same, told when it is over; closing gives up."""
         host, net, namespace = self._place(origin)
         address, _, port = target.rpartition(":")
         if not port.isdigit():
             raise WrongUse(f"ADDRESS:PORT is wanted, not {target!r}")
-        address = self._address(address)
-        outcome: list[str] = []
+        address, trace = self._address(address), self.cluster.loop.trace
+        trace.clear()
+        trace.start()
 
         def opened(stream: Stream) -> None:
-            outcome.append("connected")
             stream.close()
+            self.cluster.loop.call_soon(over, "connected")
 
-        loop = self.cluster.loop
-        loop.trace.start()
-        with ExitStack() as open_files:
-            if pcap is not None:
-                self._capture(pcap, open_files)
-            net.connect((address, int(port)), opened, outcome.append, TIMEOUT)
-            loop.run_until(lambda: outcome, TIMEOUT + 1)
-            loop.run_for(0.0)
-        there, back = follow(loop.trace.entries("net/"), host, namespace, f"{address}:{port}")
-        yield from self._told(there)
-        if back:
-            yield "and back:"
-            yield from self._told(back)
-        yield f"{origin} to {target}: {outcome[0] if outcome else 'no answer'}"
+        def over(outcome: str) -> None:
+            trace.stop()
+            there, back = follow(trace.entries("net/"), host, namespace, f"{address}:{port}")
+            trace.clear()
+            way = [*self._told(there), *(("and back:", *self._told(back)) if back else ())]
+            told([*way, f"{origin} to {target}: {outcome}"])
+
+        return net.connect((address, int(port)), opened, over, TIMEOUT)
 
     def close(self) -> None:
         self.cluster.close()
@@ -97,7 +109,7 @@ class Look:
                     file = folder / f"{machine}{'-' if name else ''}{names.get(name, name)}-{link.name}.pcap"
                     files.callback(capture_to(net, link.name, files.enter_context(file.open("wb"))).close)
 
-    def _apply(self, path: Path) -> None:
+    def apply(self, path: Path) -> None:
         try:
             documents = [one for one in yaml.safe_load_all(path.read_text()) if one]
         except (OSError, yaml.YAMLError) as why:
@@ -116,7 +128,7 @@ class Look:
     def _pods(self) -> list[Object]:
         return list(self._client.list("pods").items)
 
-    def _unready(self) -> list[str]:
+    def unready(self) -> list[str]:
         return [name_of(pod) for pod in self._pods() if (condition_of(pod, "Ready") or {}).get("status") != "True"]
 
     def _place(self, name: str) -> tuple[str, Namespace, str]:
@@ -132,7 +144,7 @@ class Look:
         return (host.name, host.namespace, "") if inside is None else (host.name, inside, inside.name)
 
     def _address(self, name: str) -> str:
-        kind, _, rest = name.rpartition("/")
+        kind, _, rest = name.partition("/")
         if kind == "service":
             return str(self._find("services", rest)["spec"]["clusterIP"])
         if kind == "pod":
@@ -142,7 +154,8 @@ class Look:
         return name
 
     def _find(self, resource: str, name: str) -> Object:
-        found = [one for one in self._client.list(resource).items if name_of(one) == name]
+        known = self._client.list(resource).items
+        found = [one for one in known if name in (name_of(one), f"{namespace_of(one)}/{name_of(one)}")]
         if not found:
             raise WrongUse(f"there is no {resource[:-1]} {name!r}")
         return found[0]

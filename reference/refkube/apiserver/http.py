@@ -98,6 +98,8 @@ class Front:
         path = http.path.rstrip("/") or "/"
         if user is ANONYMOUS and path not in PUBLIC and not path.startswith(("/livez/", "/readyz/", "/healthz/")):
             raise errors.unauthorized()
+        if self.debug is not None and path.startswith("/debug/refkube/"):
+            return self.debug(http, user)
         route = route_of(path)
         if route is None or (not route.resource):
             return self._document(http, path)
@@ -123,6 +125,7 @@ class Front:
         return self._refusal(errors.internal_error(f"{type(why).__name__}: {why}"))
 
     on_bug: Callable[[Exception], None] | None = None  # told of what should never happen
+    debug: Callable[[HttpRequest, UserInfo], HttpResponse] | None = None  # answers below /debug/refkube
 
     # Objects
 

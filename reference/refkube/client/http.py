@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -77,6 +77,10 @@ class HttpHandle:
     def close(self) -> None:
         self._http.close()
 
+    def text(self, path: str, options: Mapping[str, str | list[str]]) -> str:
+        """What is said at a path that names no object."""
+        return self._answered(self._http.build_request("GET", path, params=httpx2.QueryParams(options))).text
+
     def _send(self, request: Request, stream: bool = False) -> httpx2.Response:
         made = self._http.build_request(
             _METHODS.get(request.verb, "GET"),
@@ -90,6 +94,9 @@ class HttpHandle:
             },
             timeout=_watch_timeout(request) if stream else httpx2.USE_CLIENT_DEFAULT,
         )
+        return self._answered(made, stream)
+
+    def _answered(self, made: httpx2.Request, stream: bool = False) -> httpx2.Response:
         try:
             answer = self._http.send(made, stream=stream)
             if answer.status_code >= 400:

@@ -18,6 +18,7 @@ __all__ = [
     "CLIENT",
     "INTERNET",
     "INTERNET_ROUTER",
+    "LAN_PREFIX",
     "ROUTER",
     "Address",
     "AddressInUse",
@@ -43,7 +44,7 @@ Endpoint = tuple[str, int]
 """An address and a port."""
 
 # What is around a cluster's machines, whichever kernel they have: on their LAN, and behind its router.
-ROUTER, CLIENT = "192.168.100.1", "192.168.100.200"
+ROUTER, CLIENT, LAN_PREFIX = "192.168.100.1", "192.168.99.1", 16
 INTERNET_ROUTER, INTERNET = "203.0.113.1", "203.0.113.10"
 
 Protocol4 = Literal["TCP", "UDP", "SCTP"]
@@ -362,8 +363,15 @@ class Namespace(Protocol):
         """`failed` is told "refused", "timed out" or "unreachable". Closing gives up; nothing is told then."""
         ...
 
-    def bind(self, local: Endpoint, received: Callable[[bytes, Endpoint], object]) -> Datagrams:
-        """A UDP socket; AddressInUse where the port is taken."""
+    def bind(
+        self,
+        local: Endpoint,
+        received: Callable[[bytes, Endpoint], object],
+        remote: Endpoint | None = None,
+        refused: Callable[[], object] | None = None,
+    ) -> Datagrams:
+        """A UDP socket; AddressInUse where the port is taken. One that is connected to a `remote` gets what comes from
+        there alone, and is told when nobody listens there."""
         ...
 
     def ping(

@@ -118,7 +118,8 @@ class NodeServer:
 
     # Commands
 
-    def _exec(self, session: Session, protocol: str, container: Container, query: Query) -> None:
+    @staticmethod
+    def _exec(session: Session, protocol: str, container: Container, query: Query) -> None:
         stdin = Pipe(closed=not _flag(query, "input", "stdin"))
         process: list[Process] = []
 
@@ -161,6 +162,11 @@ class NodeServer:
         streams = Streams(session, protocol, typed, gone, _first(query))
         log.watchers.append(tell)
         log.closing.append(lambda: streams.end(exit_status(0)))
+
+
+def executed(http: HttpRequest, container: Container, query: Query) -> HttpResponse:
+    """A command in a container, whose streams go over a WebSocket."""
+    return _upgraded(http, lambda session, protocol: NodeServer._exec(session, protocol, container, query))
 
 
 def _flag(query: Query, *names: str) -> bool:

@@ -10,7 +10,18 @@ from functools import cache
 
 from refkube.engine.clock import WallClock
 from refkube.engine.loop import Loop
-from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, ROUTER, Address, Link, NetError, Route, VirtualServer
+from refkube.hostnet import (
+    CLIENT,
+    INTERNET,
+    INTERNET_ROUTER,
+    LAN_PREFIX,
+    ROUTER,
+    Address,
+    Link,
+    NetError,
+    Route,
+    VirtualServer,
+)
 from refkube.linux.namespace import HOST, LinuxNamespace
 from refkube.linux.poller import SocketPoller
 
@@ -110,7 +121,7 @@ class LinuxFabric:
         self._loop, self._poller = loop, poller
         self._lan, self._far_lan = Switch(loop, poller), Switch(loop, poller)
         self.hosts: dict[str, LinuxHost] = {}
-        self.router = self._plugged("router", self._lan, f"{ROUTER}/24")
+        self.router = self._plugged("router", self._lan, f"{ROUTER}/{LAN_PREFIX}")
         self._far_lan.plug(self.router, "eth1", f"{INTERNET_ROUTER}/24")
         self.router.namespace.set_sysctl("net.ipv4.ip_forward", "1")
         self.outside = self.join("outside", CLIENT)
@@ -119,7 +130,7 @@ class LinuxFabric:
 
     def join(self, name: str, address: str) -> LinuxHost:
         """One more machine on the LAN, with a default route to the router."""
-        host = self._plugged(name, self._lan, f"{address}/24")
+        host = self._plugged(name, self._lan, f"{address}/{LAN_PREFIX}")
         host.namespace.replace_route(Route("default", "eth0", ROUTER))
         return host
 

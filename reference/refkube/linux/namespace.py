@@ -202,8 +202,14 @@ class LinuxNamespace:
     ) -> Closable:
         return self._sockets.connect(remote, opened, failed, timeout, source)
 
-    def bind(self, local: Endpoint, received: Callable[[bytes, Endpoint], object]) -> Datagrams:
-        return self._sockets.bind(local, received)
+    def bind(
+        self,
+        local: Endpoint,
+        received: Callable[[bytes, Endpoint], object],
+        remote: Endpoint | None = None,
+        refused: Callable[[], object] | None = None,
+    ) -> Datagrams:
+        return self._sockets.bind(local, received, remote, refused)
 
     def ping(
         self, address: str, answered: Callable[[], object], failed: Callable[[str], object], timeout: float = 1.0

@@ -56,8 +56,17 @@ class Sockets:
         made = self._bound(socket.SOCK_STREAM, source) if source else self.new(socket.AF_INET, socket.SOCK_STREAM)
         return _Attempt(self, made, remote, opened, failed, timeout)
 
-    def bind(self, local: Endpoint, received: Callable[[bytes, Endpoint], object]) -> _Datagrams:
-        return _Datagrams(self, self._bound(socket.SOCK_DGRAM, local), received)
+    def bind(
+        self,
+        local: Endpoint,
+        received: Callable[[bytes, Endpoint], object],
+        remote: Endpoint | None = None,
+        refused: Callable[[], object] | None = None,
+    ) -> _Datagrams:
+        made = self._bound(socket.SOCK_DGRAM, local)
+        if remote:
+            made.connect_ex(remote)  # what fails now fails again when something is sent
+        return _Datagrams(self, made, received, refused)
 
     def ping(
         self, address: str, answered: Callable[[], object], failed: Callable[[str], object], timeout: float
@@ -319,22 +328,34 @@ class _Stream(_Net):
 
 
 class _Datagrams(_Net):
-    def __init__(self, sockets: Sockets, made: socket.socket, received: Callable[[bytes, Endpoint], object]):
+    def __init__(
+        self,
+        sockets: Sockets,
+        made: socket.socket,
+        received: Callable[[bytes, Endpoint], object],
+        refused: Callable[[], object] | None,
+    ):
         super().__init__(sockets, made)
         self.local: Endpoint = made.getsockname()
-        self._received = received
+        self._received, self._refused = received, refused
         self._watch(READ)
 
     def send(self, data: bytes, to: Endpoint) -> None:
         try:
             self._socket.sendto(data, to)
-        except OSError:
-            pass  # as on the wire: whoever waits for an answer waits in vain
+        except OSError as why:
+            self._failed(why)  # as on the wire: whoever waits for an answer waits in vain
+
+    def _failed(self, why: OSError) -> None:
+        """Linux tells once, at the next call, that nobody listens at the other end."""
+        if why.errno == errno.ECONNREFUSED and self._refused:
+            self._loop.call_soon(self._refused)
 
     def _ready(self, events: int) -> None:
         try:
             data, sender = self._socket.recvfrom(CHUNK)
-        except OSError:
+        except OSError as why:
+            self._failed(why)
             return
         self._received(data, sender)
 

@@ -1,13 +1,13 @@
 """The machines of a cluster and what is around them: a LAN with a client outside the cluster, a router to an internet.
 
-Made by the cluster, which joins a host for every node. Everything is on 192.168.100.0/24; the router masquerades
+Made by the cluster, which joins a host for every node. Everything is on 192.168.0.0/16; the router masquerades
 nothing, as the "internet" knows the way back to the LAN, but not to the Pods.
 """
 
 from __future__ import annotations
 
 from refkube.engine.loop import Loop
-from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, ROUTER, Address, Route
+from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, LAN_PREFIX, ROUTER, Address, Route
 from refkube.network.host import Host
 from refkube.network.link import Lan, Nic, Wire
 
@@ -20,7 +20,7 @@ class Fabric:
         self.wire = Wire(loop)
         self.lan, self._far_lan = Lan(self.wire), Lan(self.wire)
         self.hosts: dict[str, Host] = {}
-        self.router = self._plugged("router", f"{ROUTER}/24")
+        self.router = self._plugged("router", f"{ROUTER}/{LAN_PREFIX}")
         self.router.plug("eth1", self._far_lan)
         self.router.namespace.add_address(Address("eth1", f"{INTERNET_ROUTER}/24"))
         self.router.namespace.set_sysctl("net.ipv4.ip_forward", "1")
@@ -33,7 +33,7 @@ class Fabric:
 
     def join(self, name: str, address: str) -> Host:
         """One more machine on the LAN, with a default route to the router."""
-        host = self._plugged(name, f"{address}/24")
+        host = self._plugged(name, f"{address}/{LAN_PREFIX}")
         host.namespace.replace_route(Route("default", "eth0", ROUTER))
         return host
 

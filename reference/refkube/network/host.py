@@ -329,8 +329,14 @@ class Namespace:
     ) -> Attempt:
         return self.stack.sockets.connect(remote, opened, failed, timeout, source)
 
-    def bind(self, local: End, received: Callable[[bytes, End], object]) -> Listening:
-        return self.stack.sockets.bind(local, received)
+    def bind(
+        self,
+        local: End,
+        received: Callable[[bytes, End], object],
+        remote: End | None = None,
+        refused: Callable[[], object] | None = None,
+    ) -> Listening:
+        return self.stack.sockets.bind(local, received, remote, refused)
 
     def ping(
         self, address: str, answered: Callable[[], object], failed: Callable[[str], object], timeout: float = 1.0

@@ -84,6 +84,9 @@ class TcpSocket(Connection):
 class Listening:
     """A listening TCP socket or, with `handler` for datagrams, a bound UDP socket."""
 
+    remote: Two | None = None  # whom a UDP socket is connected to
+    refused: Callable[[], object] | None = None
+
     def __init__(
         self, sockets: Sockets, table: dict[tuple[int, int], Listening], at: tuple[int, int], handler: Callable
     ):
@@ -127,9 +130,16 @@ class Sockets:
         made = self.listeners[at] = Listening(self, self.listeners, at, accepted)
         return made
 
-    def bind(self, local: Endpoint, received: Callable[[bytes, Endpoint], object]) -> Listening:
+    def bind(
+        self,
+        local: Endpoint,
+        received: Callable[[bytes, Endpoint], object],
+        remote: Endpoint | None = None,
+        refused: Callable[[], object] | None = None,
+    ) -> Listening:
         at = self._free(local, self.bound, UDP)
         made = self.bound[at] = Listening(self, self.bound, at, received)
+        made.remote, made.refused = (number(remote[0]), remote[1]) if remote else None, refused
         return made
 
     def connect(
@@ -229,12 +239,15 @@ class Sockets:
         if packet.dport in self.tunnels:
             self.tunnels[packet.dport](packet)
             return ""
-        socket = self.bound.get(at) or self.bound.get((0, packet.dport))
-        if socket is None:
+        socket = self._udp_at(at)
+        if socket is None or socket.remote not in (None, (packet.src, packet.sport)):
             self.kernel.refuse(packet, UNREACHABLE, PORT)
             return f"nobody listens at port {packet.dport}"
         socket.handler(bytes(packet.payload), (text(packet.src), packet.sport))
         return ""
+
+    def _udp_at(self, at: Two) -> Listening | None:
+        return self.bound.get(at) or self.bound.get((0, at[1]))
 
     def _control(self, packet: Packet) -> None:
         if packet.flags == ECHO:
@@ -251,6 +264,12 @@ class Sockets:
         if about.protocol == ICMP:
             if kind == UNREACHABLE and code in (HOST, 0, PROHIBITED):
                 self._pinged(about.sport, "unreachable")
+            return
+        if about.protocol == UDP:
+            bound = self._udp_at((about.src, about.sport))
+            peer = about.dst, about.dport
+            if bound is not None and bound.remote == peer and bound.refused and (kind, code) == (UNREACHABLE, PORT):
+                bound.refused()
             return
         socket = self.connections.get((about.src, about.sport, about.dst, about.dport))
         if about.protocol != TCP or socket is None or kind != UNREACHABLE:

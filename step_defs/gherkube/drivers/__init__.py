@@ -13,7 +13,7 @@ from gherkube.drivers.base import Driver, TargetError
 TARGETS = {
     "reference": "the reference implementation in this process, on virtual time",
     "kernel": "the reference's control plane over the data path of a real Linux kernel; option: ?speed=N",
-    "kubeconfig:PATH": "any live Kubernetes API; options: ?context=NAME&speed=N&capabilities=A,B",
+    "kubeconfig:PATH": "any live Kubernetes API; options: ?context=NAME&speed=N&capabilities=A,B&outside=PATH",
     "http://URL": "a system behind a harness that speaks the harness protocol; option: ?patience=SECONDS",
 }
 

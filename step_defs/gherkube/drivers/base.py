@@ -270,7 +270,7 @@ class Names:
 
     def call(self, real: str, plain: str) -> None:
         """Let features speak of what is there already, or was made by others, under a name of their own."""
-        if real != plain:
+        if real != plain or self.marker:
             self.given[plain] = real
 
     def plain(self, value: T) -> T:
@@ -407,7 +407,8 @@ class Driver(ABC):
         hold: bool = False,
         size: int = 0,
     ) -> list[Connection]:
-        """New connections, one after another, to an address or a name; where the target has net.connect.
+        """New connections, one after another, to an address or a name; where the target has net.connect, and
+        net.outside for those from outside.
 
         `hold` keeps them open until the scenario ends or they are broken; `size` bytes are sent with each request.
         """
@@ -421,8 +422,8 @@ class Driver(ABC):
 
     def outside_address(self, place: Place) -> str:
         """The address of a machine outside of the cluster, which answers at port 80 as Pods do; where the target has
-        net.connect."""
-        raise NotImplementedError("net.connect")
+        net.outside."""
+        raise NotImplementedError("net.outside")
 
     def held(self) -> list[Connection]:
         """What comes of one more request over each connection that is held: "answered", or how it broke."""

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import count
-from urllib.parse import unquote_plus, urlencode
+from urllib.parse import urlencode
 
 from refkube.cluster import Cluster
-from refkube.hostnet import Address, Link, Listener, Namespace, Route, Stream
+from refkube.hostnet import Address, Link, Namespace, Stream
 from refkube.hostnet.http import Answer, Reader, get, request
 from refkube.hostnet.resolver import Config, Found, config_of, search
-from refkube.kubelet.runtime.http import Answer as HttpAnswer
-from refkube.kubelet.runtime.http import Asked, serve
+from refkube.outside import FIRST, Outside
 from refkube.volumes.files import File
 
-from gherkube.drivers.base import Connection, Crossing, Journey, Object
+from gherkube.drivers.base import Connection, Crossing, Journey
 from gherkube.drivers.packets import Seen, seen
 from gherkube.phrases import Place
 from gherkube.values import Misused
@@ -28,8 +27,6 @@ from gherkube.values import Misused
 Table = list[dict[str, str]]
 
 CONNECT, ANSWER = 4.0, 5.0  # seconds after which nobody will come any more
-OUTSIDE = "192.168.100.{}"
-FIRST_OUTSIDE = 201  # the machines outside that scenarios name, from here on
 
 
 class DataPath:
@@ -38,8 +35,7 @@ class DataPath:
         self._loop = cluster.loop
         self.note: Callable[[Place, str, int, Journey], None] | None = None  # is told of every way
         self._held: list[_Exchange] = []
-        self._names: dict[str, str] = {}  # machines outside, and their addresses
-        self._serves: Listener | None = None  # of the first machine outside
+        self._outside = Outside(cluster)
 
     # Places
 
@@ -47,24 +43,16 @@ class DataPath:
         if place.kind == "node":
             return self._node(place.name)
         if place.kind == "outside":
-            self.outside_address(place)
-            name = f"outside-{place.name}" if place.name else "outside"
-            return self._cluster.fabric.hosts[name].namespace
+            net = self._outside.machine(place.name or FIRST).sandbox.net
+            assert net is not None
+            return net
         for name, namespace, net, _ in self._pods():
             if (name, namespace) == (place.name, place.namespace):
                 return net
         raise AssertionError(f"{place} has no place in the network")
 
     def outside_address(self, place: Place) -> str:
-        fabric = self._cluster.fabric
-        if place.name and place.name not in self._names:
-            address = self._names[place.name] = OUTSIDE.format(FIRST_OUTSIDE + len(self._names))
-            fabric.join(f"outside-{place.name}", address)
-        if place.name:
-            return self._names[place.name]
-        if not self._serves:
-            self._serves = serve(fabric.outside.namespace, ("0.0.0.0", 80), _tell_outside)
-        return fabric.outside.namespace.addresses("eth0")[0].cidr.partition("/")[0]
+        return self._outside.machine(place.name or FIRST).sandbox.address
 
     def _node(self, name: str) -> Namespace:
         if name not in self._cluster.networks:
@@ -103,7 +91,7 @@ class DataPath:
                 yield Connection("unresolved"), at, began
                 continue
             if origin.kind == "outside":
-                self._lead_there(net, at)
+                self._outside.lead()
             exchange = _Datagrams(net, at, port) if protocol == "UDP" else _Exchange(net, at, port, size)
             self._loop.run_until(lambda e=exchange: e.done, CONNECT + ANSWER)  # type: ignore[misc]
             if hold and isinstance(exchange, _Exchange):
@@ -133,32 +121,6 @@ class DataPath:
         get(self.namespace(origin), (address, port), path, answered, lambda why: told.append((0, why)), CONNECT)
         self._loop.run_until(lambda: told, CONNECT + ANSWER)
         return told[0] if told else (0, "timed out")
-
-    def _lead_there(self, net: Namespace, address: str) -> None:
-        """What is around a cluster routes external addresses and load balancers' to a node that is fit: with the policy
-        Local to one that has Pods of the Service, as its health check tells."""
-        service = self._service_of(address)
-        if service is None:
-            return
-        nodes = list(self._cluster.networks)
-        port = service["spec"].get("healthCheckNodePort")
-        if port:
-            nodes = [name for name in nodes if self._is_healthy(name, port)] or nodes
-        gateway = self._own_address(nodes[0])
-        net.replace_route(Route(f"{address}/32", "eth0", gateway))
-
-    def _service_of(self, address: str) -> Object | None:
-        for service in self._cluster.client("apiserver", "system:masters").list("services").items:
-            ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-            if address in [*(service["spec"].get("externalIPs") or ()), *(one.get("ip") for one in ingress)]:
-                return service
-        return None
-
-    def _is_healthy(self, node: str, port: int) -> bool:
-        return self.fetch(Place("outside"), self._own_address(node), port, "/")[0] == 200
-
-    def _own_address(self, node: str) -> str:
-        return self._node(node).addresses("eth0")[0].cidr.partition("/")[0]
 
     # Names
 
@@ -245,13 +207,6 @@ class DataPath:
             delete()
 
 
-def _tell_outside(asked: Asked) -> None:
-    """The machine outside answers as Pods do."""
-    told = {"/hostname": b"outside", "/clientip": f"{asked.client[0]}:{asked.client[1]}".encode()}
-    body = unquote_plus(asked.body.decode()).removeprefix("msg=").encode() if asked.path == "/echo" else b""
-    asked.answer(HttpAnswer(200, told.get(asked.path, body)))
-
-
 # Exchanges
 
 
@@ -334,11 +289,14 @@ class _Datagrams:
         self.result = Connection("timed out")
         self.done = False
         self._to = address, port
-        self._socket = net.bind(("0.0.0.0", 0), self._received)
+        self._socket = net.bind(("0.0.0.0", 0), self._received, self._to, self._refused)
         self._socket.send(b"hostname\n", self._to)
 
     def close(self) -> None:
         self._socket.close()
+
+    def _refused(self) -> None:
+        self.done, self.result = True, Connection("refused")
 
     def _received(self, data: bytes, sender: tuple[str, int]) -> None:
         text = data.decode(errors="replace").strip()

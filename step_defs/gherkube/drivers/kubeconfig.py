@@ -26,13 +26,16 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
-from gherkube.drivers.base import ADMIN, Answer, Api, Driver, Names, TargetError, Unreachable, Watching
+from gherkube.drivers import commands
+from gherkube.drivers.base import ADMIN, Answer, Api, Connection, Driver, Names, TargetError, Unreachable, Watching
+from gherkube.phrases import Place
 
 T = TypeVar("T")
 
 ACCOUNT_SECONDS = 60.0  # for the default account of a new namespace
-OPTIONS = ("context", "speed", "capabilities", "component")
-PROBED = frozenset({"metrics.read"})
+OPTIONS = ("context", "speed", "capabilities", "component", "outside")
+NETWORK = frozenset({"net.connect", "net.outside"})
+PROBED = NETWORK | {"metrics.read"}
 # Declared by whoever points the suite at the cluster: the Kubernetes API alone can neither show nor refute them.
 DECLARABLE = frozenset({"pods.run", "pods.real", "dns", "storage.provision", "lb.provision"}) | PROBED
 RUN_LABEL = "gherkube.dev/run"
@@ -246,9 +249,68 @@ class KubeconfigDriver(LiveDriver):
         config, speed = config_of(path, options.get("context")), _speed(target, options.get("speed", "1"))
         if unknown := declared - DECLARABLE:
             raise TargetError(f"target {target!r}: cannot declare {', '.join(sorted(unknown))}")
+        self._outside = options.get("outside", "")
         super().__init__(target, config, speed, declared)
+        self._commands = commands.Commands(
+            self.api,
+            lambda: self._client(True),
+            self.eventually,
+            f"gherkube-{self._run}{self._worker}-nodes",
+            {RUN_LABEL: self._run},
+            self._outside,
+        )
         if component := options.get("component"):
             self.parameters = {"component": component, "others": "refkube"}
+
+    def _probe(self) -> None:
+        """Whoever runs real Pods is connected from by commands in them, if commands get there; and the machines outside
+        are those that the target names, or this one."""
+        super()._probe()
+        found: set[str] = set()
+        if "pods.real" in self.declared and commands.reaches_pods(self.api()):
+            if self._outside:
+                self._outside = commands.outside_path(self.target, self.api(), self._outside)
+            outside = self._outside or commands.is_outside(self.api())
+            found |= {"net.connect"} | ({"net.outside"} if outside else set())
+        if false := self.declared & NETWORK - found:
+            raise TargetError(f"target {self.target!r} declares {', '.join(sorted(false))}, which a probe refutes")
+        self.capabilities |= found
+
+    def connect(
+        self,
+        origin: Place,
+        address: str,
+        port: int,
+        protocol: str = "TCP",
+        times: int = 1,
+        hold: bool = False,
+        size: int = 0,
+    ) -> list[Connection]:
+        return self._commands.connect(origin, address, port, protocol, times, hold, size)
+
+    def outside_address(self, place: Place) -> str:
+        return self._commands.outside_address(place)
+
+    def held(self) -> list[Connection]:
+        return self._commands.held()
+
+    def release(self) -> None:
+        self._commands.release()
+
+    def fetch(self, origin: Place, address: str, port: int, path: str) -> tuple[int, str]:
+        return self._commands.fetch(origin, address, port, path)
+
+    def resolve(self, origin: Place, name: str, type: str = "A") -> tuple[str, list[str]]:
+        return self._commands.resolve(origin, name, type)
+
+    def end(self) -> None:
+        self._commands.release()
+        super().end()
+
+    def close(self) -> None:
+        if commands_ := getattr(self, "_commands", None):  # nothing is there yet where a probe has failed
+            commands_.close()
+        super().close()
 
     def implementation(self) -> dict[str, str]:
         """Where a component is judged, the API server tells nothing of it."""

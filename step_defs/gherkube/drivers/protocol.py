@@ -46,7 +46,7 @@ OPERATIONS = {
     "connect": Operation("POST", "/connect", "connect", "connections", "net.connect", "New connections."),
     "held": Operation("POST", "/held", "", "connections", "net.connect", "One more request over each held connection."),
     "release": Operation("POST", "/release", "", "done", "net.connect", "Close the held connections."),
-    "outside": Operation("POST", "/outside", "place", "address", "net.connect", "The address of a machine outside."),
+    "outside": Operation("POST", "/outside", "place", "address", "net.outside", "The address of a machine outside."),
     "fetch": Operation("POST", "/fetch", "fetch", "fetched", "net.connect", "An answer by HTTP."),
     "resolve": Operation("POST", "/resolve", "resolve", "resolved", "dns", "What a Pod's resolver makes of a name."),
     "journey": Operation("POST", "/journey", "journeyed", "journey", "net.capture", "One connection, followed."),

@@ -59,6 +59,7 @@ class ReferenceDriver(Driver):
                 "pods.real",
                 "pods.fault",
                 "net.connect",
+                "net.outside",
                 "net.capture",
                 "net.state",
                 "net.fault",

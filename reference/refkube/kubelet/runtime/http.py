@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import h11
 
-from refkube.hostnet import Endpoint, Listener, Namespace, Stream
+from refkube.hostnet import Closable, Endpoint, Listener, Namespace, Stream
 from refkube.kubelet.runtime.tls import Secured
 
 _PLAIN = "/?&=%:;,+@!$'()*~#[]"  # of a target: what is not escaped
@@ -40,6 +40,96 @@ class Asked:
         return self.target.partition("?")[0]
 
 
+class Client:
+    """A connection on which one request after another is asked; made with the first."""
+
+    def __init__(self, net: Namespace | Secured, to: Endpoint, timeout: float = 127.0):
+        self._net, self._to, self._timeout = net, to, timeout
+        self._connection = h11.Connection(h11.CLIENT)
+        self._stream: Stream | None = None
+        self._pending: Closable | None = None
+        self._told: tuple[Callable[[Answer], object], Callable[[str], object]] | None = None
+        self._answer = Answer(0)
+        self._sent = b""
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[str, str]],
+        answered: Callable[[Answer], object],
+        failed: Callable[[str], object],
+        body: bytes = b"",
+    ) -> None:
+        """`failed` is told why in a few words. Raises ValueError for what is no request, or no address."""
+        connection = self._connection
+        try:
+            if connection.our_state is h11.DONE:
+                connection.start_next_cycle()
+            asked = h11.Request(method=method, target=quote(target, safe=_PLAIN), headers=_bytes(headers))
+            sent = (connection.send(asked) or b"") + (connection.send(h11.Data(body)) or b"" if body else b"")
+            sent += connection.send(h11.EndOfMessage()) or b""
+        except h11.LocalProtocolError as why:
+            raise ValueError(str(why)) from None
+        self._told, self._answer = (answered, failed), Answer(0)
+        if self._stream is not None:
+            self._stream.send(sent)
+            return
+        self._sent = sent
+        self._pending = self._net.connect(self._to, self._opened, lambda why: self._end(None, why), self._timeout)
+
+    def close(self) -> None:
+        """In order."""
+        self._give_up()
+        if self._stream is not None:
+            self._stream.close()
+
+    def abort(self) -> None:
+        self._give_up()
+        if self._stream is not None:
+            self._stream.abort()
+
+    def _give_up(self) -> None:
+        self._told = None
+        if self._pending is not None:
+            self._pending.close()
+
+    def _opened(self, stream: Stream) -> None:
+        self._stream = stream
+        stream.received, stream.closed = self._received, self._closed
+        stream.send(self._sent)
+
+    def _received(self, data: bytes) -> None:
+        if self._told is None:
+            return
+        try:
+            self._connection.receive_data(data)
+            while True:
+                event = self._connection.next_event()
+                if isinstance(event, h11.Response):
+                    told = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
+                    self._answer = Answer(event.status_code, b"", told)
+                elif isinstance(event, h11.Data):
+                    self._answer.body += bytes(event.data)
+                elif isinstance(event, h11.EndOfMessage):
+                    self._end(self._answer)
+                    return
+                elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
+                    return
+        except h11.RemoteProtocolError:
+            self._end(None, "malformed HTTP response")
+
+    def _closed(self, why: str) -> None:
+        if not why:
+            self._received(b"")
+        self._end(None, {"reset": "connection reset by peer"}.get(why, why or "EOF"))
+
+    def _end(self, answer: Answer | None, why: str = "") -> None:
+        if (told := self._told) is not None:
+            self._told = None
+            told[0](answer) if answer is not None else told[1](why)
+
+
 def ask(
     net: Namespace | Secured,
     to: Endpoint,
@@ -51,68 +141,19 @@ def ask(
     body: bytes = b"",
     timeout: float = 127.0,
 ) -> Callable[[], None]:
-    """One request on a connection of its own; what is returned gives it up. `failed` is told why in a few words.
+    """One request on a connection of its own; what is returned gives it up."""
+    client = Client(net, to, timeout)
 
-    Raises ValueError for what is no request, or no address.
-    """
-    streams: list[Stream] = []
-    over: list[bool] = []
-    connection = h11.Connection(h11.CLIENT)
-    try:
-        asked = h11.Request(method=method, target=quote(target, safe=_PLAIN), headers=_bytes(headers))
-        sent = (connection.send(asked) or b"") + (connection.send(h11.Data(body)) or b"" if body else b"")
-        sent += connection.send(h11.EndOfMessage()) or b""
-    except h11.LocalProtocolError as why:
-        raise ValueError(str(why)) from None
+    def came(answer: Answer) -> None:
+        client.close()
+        answered(answer)
 
-    def opened(stream: Stream) -> None:
-        streams.append(stream)
-        code, pieces, told = 0, [], []
+    def over(why: str) -> None:
+        client.close()
+        failed(why)
 
-        def end(answer: Answer | None, why: str = "") -> None:
-            if not over:
-                over.append(True)
-                stream.close()
-                answered(answer) if answer is not None else failed(why)
-
-        def received(data: bytes) -> None:
-            nonlocal code, told
-            if over:
-                return
-            try:
-                connection.receive_data(data)
-                while True:
-                    event = connection.next_event()
-                    if isinstance(event, h11.Response):
-                        code = event.status_code
-                        told = [(name.decode(), value.decode("latin-1")) for name, value in event.headers]
-                    elif isinstance(event, h11.Data):
-                        pieces.append(bytes(event.data))
-                    elif isinstance(event, h11.EndOfMessage):
-                        end(Answer(code, b"".join(pieces), told))
-                        return
-                    elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
-                        return
-            except h11.RemoteProtocolError:
-                end(None, "malformed HTTP response")
-
-        def closed(why: str) -> None:
-            if not why:
-                received(b"")
-            end(None, {"reset": "connection reset by peer"}.get(why, why or "EOF"))
-
-        stream.received, stream.closed = received, closed
-        stream.send(sent)
-
-    pending = net.connect(to, opened, lambda why: over or failed(why), timeout)
-
-    def give_up() -> None:
-        over.append(True)
-        pending.close()
-        for stream in streams:
-            stream.abort()
-
-    return give_up
+    client.ask(method, target, headers, came, over, body)
+    return client.abort
 
 
 def _bytes(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

@@ -234,10 +234,11 @@ def _connect(process: Process, flags: dict[str, str], rest: list[str]) -> Body:
         return 1
     timeout = _seconds(flags.get("timeout") or "0") or 127.0
     if flags.get("protocol", "tcp").lower() == "udp":
-        answered = yield lambda resume: _asked_by_udp(process, (address, int(port)), resume, timeout)
-        if not answered:
-            process.complain("TIMEOUT")
-        return int(not answered)
+        data = flags.get("udp-data", "hostname")
+        why = yield lambda resume: _asked_by_udp(process, (address, int(port)), f"{data}\n".encode(), resume, timeout)
+        if why:
+            process.complain(why)
+        return int(bool(why))
     result = yield lambda resume: process.net.connect((address, int(port)), resume, resume, timeout).close
     if isinstance(result, str):
         process.complain({"refused": "REFUSED", "timed out": "TIMEOUT"}.get(result, f"OTHER: {result}"))
@@ -247,12 +248,13 @@ def _connect(process: Process, flags: dict[str, str], rest: list[str]) -> Body:
 
 
 def _asked_by_udp(
-    process: Process, to: Endpoint, resume: Callable[[bool], object], timeout: float
+    process: Process, to: Endpoint, data: bytes, resume: Callable[[str], object], timeout: float
 ) -> Callable[[], object]:
-    socket = process.net.bind(("0.0.0.0", 0), lambda data, sender: resume(True))
+    """Resumes with why there is no answer."""
+    socket = process.net.bind(("0.0.0.0", 0), lambda data, sender: resume(""), to, lambda: resume("REFUSED"))
     process.closing.append(socket.close)
-    socket.send(b"hostname\n", to)
-    return process.loop.call_later(timeout, resume, False).cancel
+    socket.send(data, to)
+    return process.loop.call_later(timeout, resume, "TIMEOUT").cancel
 
 
 def _consume(process: Process, flags: dict[str, str], rest: list[str]) -> Body:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from refkube.engine.clock import rfc3339
-from refkube.hostnet import NetError, Stream
+from refkube.hostnet import Endpoint, NetError, Stream
 from refkube.kubelet.runtime import http
 from refkube.kubelet.runtime.process import SIGNALS, Body, Main, Process, Resume, Wait, forever, told
 from refkube.kubelet.runtime.programs import resolver, shell
@@ -639,14 +639,16 @@ def _wget(process: Process) -> Body:
 
 
 def _nc(process: Process) -> Body:
-    """Talk to a port, listen on one, or look whether somebody does (-z)."""
-    options, rest = _split(process.argv[1:], "wpe")
+    """Talk to a port, listen on one, or look whether somebody does (-z); with -u by datagrams."""
+    options, rest = _split(process.argv[1:], "wpeWq")
     if "l" in options:
         return (yield from _nc_listen(process, int(options.get("p") or rest[-1]), "k" in options))
     address = yield from resolver.resolve(process, rest[0])
     if address is None:
         process.complain(f"nc: bad address '{rest[0]}'")
         return 1
+    if "u" in options:
+        return (yield from _nc_datagrams(process, (address, int(rest[1])), options))
     stream = yield from _dialled(process, address, int(rest[1]), float(options.get("w") or 127))
     if isinstance(stream, str):
         process.complain(f"nc: {rest[0]} ({address}:{rest[1]}): {_WHY.get(stream, stream)}")
@@ -655,6 +657,39 @@ def _nc(process: Process) -> Body:
         stream.close()
         return 0
     return (yield from _talked(process, stream))
+
+
+def _nc_datagrams(process: Process, to: Endpoint, options: Mapping[str, str]) -> Generator[Wait, Any, int]:
+    """What is read at once is one datagram. Ends after -W answers, after -w idle seconds, or where it is refused."""
+    left, idle = int(options.get("W") or 0), float(options.get("w") or 1e6)
+    wake: list[Resume] = []
+    late = process.loop.call_later(idle, lambda: wake[0](None))
+
+    def received(data: bytes, sender: Endpoint) -> None:
+        nonlocal left, late
+        process.out(data)
+        late.cancel()
+        late = process.loop.call_later(idle, lambda: wake[0](None))
+        left -= 1
+        if not left:
+            wake[0](None)
+
+    socket = process.net.bind(("0.0.0.0", 0), received, to, lambda: wake[0](None))
+    process.closing.append(socket.close)
+
+    def sender(other: Process) -> Body:
+        while data := (yield from process.stdin.read()):
+            socket.send(data, to)
+        return 0
+
+    process.closing.append(lambda: late.cancel())
+
+    def wait(resume: Resume) -> None:
+        wake.append(resume)
+        process.child(["nc"]).start(sender)
+
+    yield wait
+    return 0
 
 
 def _talked(process: Process, stream: Stream) -> Generator[Wait, Any, int]:

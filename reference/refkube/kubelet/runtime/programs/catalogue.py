@@ -11,7 +11,7 @@ from functools import cache
 from refkube.engine.clock import NEW_YEAR_2026
 from refkube.kubelet.runtime.images import Image
 from refkube.kubelet.runtime.process import SIGINT, SIGQUIT, SIGTERM, Body, Main, Process, forever
-from refkube.kubelet.runtime.programs import agnhost, pause
+from refkube.kubelet.runtime.programs import agnhost, netclients, pause
 from refkube.kubelet.runtime.programs.applets import applets
 from refkube.kubelet.runtime.programs.webserver import HTTPD_PAGE, NGINX_PAGE, server
 from refkube.serving.credentials import self_signed
@@ -61,7 +61,10 @@ _PAUSE = Image(("/pause",), programs={"pause": pause.main}, size=MEBI // 2)
 _AGNHOST = Image(
     ("/agnhost",),
     ("pause",),
-    {**applets, "agnhost": agnhost.main, "agnhost-2": agnhost.main},
+    {
+        **applets,
+        **{"agnhost": agnhost.main, "agnhost-2": agnhost.main, "curl": netclients.curl, "dig": netclients.dig},
+    },
     {"/localhost.key": lambda: _localhost()[0], "/localhost.crt": lambda: _localhost()[1]},
     size=50 * MEBI,
 )
