@@ -33,8 +33,14 @@ class Net:
     ) -> Closable:
         return self._net.connect(remote, self._taken(opened), self.while_well(failed), timeout, source)
 
-    def bind(self, local: Endpoint, received: Callable[[bytes, Endpoint], object]) -> Datagrams:
-        return self._net.bind(local, self.while_well(received))
+    def bind(
+        self,
+        local: Endpoint,
+        received: Callable[[bytes, Endpoint], object],
+        remote: Endpoint | None = None,
+        refused: Callable[[], object] | None = None,
+    ) -> Datagrams:
+        return self._net.bind(local, self.while_well(received), remote, refused and self.while_well(refused))
 
     def ping(
         self, address: str, answered: Callable[[], object], failed: Callable[[str], object], timeout: float = 1.0

@@ -662,31 +662,29 @@ def _nc(process: Process) -> Body:
 def _nc_datagrams(process: Process, to: Endpoint, options: Mapping[str, str]) -> Generator[Wait, Any, int]:
     """What is read at once is one datagram. Ends after -W answers, after -w idle seconds, or where it is refused."""
     left, idle = int(options.get("W") or 0), float(options.get("w") or 1e6)
-    wake: list[Resume] = []
-    late = process.loop.call_later(idle, lambda: wake[0](None))
 
-    def received(data: bytes, sender: Endpoint) -> None:
-        nonlocal left, late
-        process.out(data)
-        late.cancel()
-        late = process.loop.call_later(idle, lambda: wake[0](None))
-        left -= 1
-        if not left:
-            wake[0](None)
+    def wait(resume: Resume) -> Callable[[], object]:
+        late = process.loop.call_later(idle, resume, None)
 
-    socket = process.net.bind(("0.0.0.0", 0), received, to, lambda: wake[0](None))
-    process.closing.append(socket.close)
+        def received(data: bytes, sender: Endpoint) -> None:
+            nonlocal left, late
+            process.out(data)
+            late.cancel()
+            late = process.loop.call_later(idle, resume, None)
+            left -= 1
+            if not left:
+                resume(None)
 
-    def sender(other: Process) -> Body:
-        while data := (yield from process.stdin.read()):
-            socket.send(data, to)
-        return 0
+        socket = process.net.bind(("0.0.0.0", 0), received, to, lambda: resume(None))
 
-    process.closing.append(lambda: late.cancel())
+        def sender(other: Process) -> Body:
+            while data := (yield from process.stdin.read()):
+                socket.send(data, to)
+            return 0
 
-    def wait(resume: Resume) -> None:
-        wake.append(resume)
+        process.closing += [socket.close, lambda: late.cancel()]
         process.child(["nc"]).start(sender)
+        return lambda: late.cancel()
 
     yield wait
     return 0
