@@ -188,7 +188,7 @@ def test_a_component_that_does_not_come_up_is_told(
 def test_a_component_that_never_connects_is_told(
     tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(component.Component.__init__, "__defaults__", ("", 0.2))
+    monkeypatch.setattr(component.Component.__init__, "__defaults__", ("", 0.2, "reference"))
     assert run(tmp_path, features) == 3
     told = capsys.readouterr()
     assert "waiting for scheduler: connect it with KUBECONFIG=" in told.out.replace("\n", "")

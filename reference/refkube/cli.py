@@ -37,6 +37,9 @@ from refkube.component import Component, Unusable, text_at
 from refkube.controllers.common.context import Options, Startable
 from refkube.controllers.serviceaccounttoken import SIGN
 from refkube.engine.clock import WallClock
+from refkube.engine.loop import Poller
+from refkube.kubeproxy.proxier import Options as ProxyOptions
+from refkube.kubeproxy.proxier import Proxier
 from refkube.scheduler.scheduler import Scheduler
 from refkube.serviceaccount.tokens import Tokens, new_key
 from refkube.volumes import PROVISIONERS, HostPath
@@ -343,20 +346,44 @@ def kubelet(
         _run(component, machinery, leader_elect=False, forever=forever)
 
 
+@app.command("kube-proxy")
+def kube_proxy(
+    kubeconfig: Kubeconfig,
+    hostname_override: Annotated[str, typer.Option(help="The node's name; the machine's without.")] = "",
+    ipvs_scheduler: Annotated[str, typer.Option(metavar="NAME", help="How IPVS chooses among Pods.")] = SCHEDULERS[0],
+    cluster_cidr: Annotated[str, typer.Option(help="Addresses of Pods, which are not masqueraded.")] = "10.244.0.0/16",
+) -> None:
+    """Run kube-proxy in IPVS mode on this machine's kernel, in the network namespace that it is in. Wants root."""
+    with _extra("linux"):
+        from refkube.linux.host import LinuxHost, lacking
+        from refkube.linux.poller import SocketPoller
+    if ipvs_scheduler not in SCHEDULERS:
+        _fail(f"no such scheduler: {ipvs_scheduler}; there are {', '.join(SCHEDULERS)}")
+    if why := lacking():
+        _fail(f"this machine's kernel cannot be worked on: {why}")
+    poller = SocketPoller()
+    component = _component("kube-proxy", kubeconfig, 1.0, poller)
+    poller.post = component.loop.post
+    name = hostname_override or platform.node()
+    host = LinuxHost(name, component.loop, poller, own=True)
+    options = ProxyOptions(scheduler=ipvs_scheduler, cluster_cidr=cluster_cidr)
+    _run(component, Proxier(component.client(), component.loop, host, name, options), leader_elect=False)
+
+
 @contextmanager
-def _extra() -> Iterator[None]:
+def _extra(extra: str = "serve") -> Iterator[None]:
     try:
         yield
     except ImportError as missing:
-        _fail(f"serving needs the package {missing.name}; install gherkube[serve]")
+        _fail(f"this needs the package {missing.name}; install gherkube[{extra}]")
 
 
-def _component(name: str, kubeconfig: Path, speed: float) -> Component:
+def _component(name: str, kubeconfig: Path, speed: float, poller: Poller | None = None) -> Component:
     if not speed > 0:
         _fail(f"--speed must be positive, not {speed}")
     identity = f"{platform.node() or 'host'}_{secrets.token_hex(8)}"
     try:
-        return Component(name, identity, kubeconfig, secrets.randbits(64), speed, _say)
+        return Component(name, identity, kubeconfig, secrets.randbits(64), speed, _say, poller)
     except Unusable as why:
         _fail(str(why))
 

@@ -354,20 +354,23 @@ class Networking:
     proxy: ProxyOptions = field(default_factory=ProxyOptions)
     kube_proxy: bool = True
     dns: bool = True
+    foreign_proxy: Callable[[Cluster, str], Startable] | None = None  # of a node, in the place of refkube's own
 
 
-def networking(backend: str = BACKENDS[0], scheduler: str = SCHEDULERS[0], **which: bool) -> Networking:
-    """With one of flannel's BACKENDS and one of IPVS's SCHEDULERS; `which` are kube_proxy and dns."""
-    return Networking(FlannelOptions(backend=backend), ProxyOptions(scheduler=scheduler), **which)
+def networking(
+    backend: str = BACKENDS[0], scheduler: str = SCHEDULERS[0], kube_proxy: bool = True, dns: bool = True
+) -> Networking:
+    """With one of flannel's BACKENDS and one of IPVS's SCHEDULERS."""
+    return Networking(FlannelOptions(backend=backend), ProxyOptions(scheduler=scheduler), kube_proxy, dns)
 
 
 class Network:
     """Of one node: its host, its flanneld, perhaps its kube-proxy, and what the CNI plugin keeps."""
 
-    def __init__(self, loop: Loop, host: Host, parts: Mapping[str, Callable[[], Flanneld | Proxier]]):
+    def __init__(self, loop: Loop, host: Host, parts: Mapping[str, Callable[[], Startable]]):
         self.host = host
         self._parts = parts
-        self.running: dict[str, Flanneld | Proxier] = {}
+        self.running: dict[str, Startable] = {}
         self.cni = Cni(host, lambda: self.environment)
         self._environment: Mapping[str, str] | None = None
         for part in parts:
@@ -405,7 +408,7 @@ class Machinery:
 
     def __init__(self, client: Client, loop: Loop, name: str, address: str, where: tuple[str, int]):
         host = Fabric(loop).join(name, address)
-        parts: dict[str, Callable[[], Flanneld | Proxier]] = {
+        parts: dict[str, Callable[[], Startable]] = {
             FLANNELD: lambda: Flanneld(client.with_user_agent(FLANNELD), loop, host, name),
             KUBE_PROXY: lambda: Proxier(client.with_user_agent(KUBE_PROXY), loop, host, name),
         }
@@ -584,10 +587,12 @@ class Cluster:
         name, loop = machine.name, self.loop
         host = self.fabric.join(name, machine.address)
         flannel = self._account("kube-flannel", "flannel", FLANNELD, name)
-        parts: dict[str, Callable[[], Flanneld | Proxier]] = {
+        parts: dict[str, Callable[[], Startable]] = {
             FLANNELD: lambda: Flanneld(flannel, loop, host, name, chosen.flannel)
         }
-        if chosen.kube_proxy:
+        if (foreign := chosen.foreign_proxy) is not None:
+            parts[KUBE_PROXY] = lambda: foreign(self, name)
+        elif chosen.kube_proxy:
             proxy = self._account("kube-system", KUBE_PROXY, KUBE_PROXY, name)
             parts[KUBE_PROXY] = lambda: Proxier(proxy, loop, host, name, chosen.proxy)
         return Network(loop, host, parts)

@@ -22,7 +22,7 @@ from refkube.client.http import connect
 from refkube.client.leaderelection import LEASES, LeaderElector
 from refkube.controllers.common.context import Startable
 from refkube.engine.clock import WallClock
-from refkube.engine.loop import Loop
+from refkube.engine.loop import Loop, Poller
 
 Tell = Callable[[str], None]  # somebody at a terminal, a line
 
@@ -51,12 +51,21 @@ def text_at(kubeconfig: Path, path: str, options: Mapping[str, str | list[str]])
 class Component:
     """`name` is the user agent, `identity` tells it from others of its kind, `seed` makes its chance its own."""
 
-    def __init__(self, name: str, identity: str, kubeconfig: Path, seed: int, speed: float, tell: Tell):
+    def __init__(
+        self,
+        name: str,
+        identity: str,
+        kubeconfig: Path,
+        seed: int,
+        speed: float,
+        tell: Tell,
+        poller: Poller | None = None,
+    ):
         self.name = name
         self.identity = identity
         self._tell = tell
         self._lost = self._ending = False
-        self.loop = Loop(WallClock(speed), on_error=lambda why, what: tell(f"{what}: {why!r}"))
+        self.loop = Loop(WallClock(speed), on_error=lambda why, what: tell(f"{what}: {why!r}"), poller=poller)
         self.loop.random.seed(seed)
         try:
             self.authority = _authority(kubeconfig)

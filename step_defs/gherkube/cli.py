@@ -123,6 +123,7 @@ def run(
     from gherkube import runner
     from gherkube.progress import display
 
+    judged = _component(component, start, kubeconfig, target)
     if (code := _in_guest(target)) is not None:
         return code
     console = Console()
@@ -138,7 +139,7 @@ def run(
         messages,
         record,
         _implementation(implementation or []),
-        _component(component, start, kubeconfig, target),
+        judged,
         features,
     )
     return runner.run(options, display(console), console)
@@ -426,16 +427,20 @@ def _processes(text: str) -> str:
 
 
 def _component(name: str, start: str, kubeconfig: Path, target: str) -> Any:
-    from gherkube.component import Component
+    from gherkube.component import Component, check
+    from gherkube.drivers.base import TargetError
     from gherkube.runner import Unusable
 
     if not name:
         if start:
             raise Unusable("--start starts a component: name it with --component")
         return None
-    if target != "reference":
-        raise Unusable("--component is judged among refkube's: it goes with no other --target")
-    return Component(name, kubeconfig.resolve(), start)
+    judged = Component(name, kubeconfig.resolve(), start, target=target)
+    try:
+        check(judged)
+    except TargetError as error:
+        raise Unusable(str(error)) from None
+    return judged
 
 
 def _implementation(pairs: list[str]) -> dict[str, str]:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from gherkube.drivers.base import TargetError
 from gherkube.drivers.parts import PARTS, Stage
+from gherkube.drivers.processes import PATIENCE, end, filled, started
 
-PATIENCE = 60.0  # real seconds that a component may take until it asks for something
+PROXY, KERNEL = "kube-proxy", "kernel"
 
 
 @dataclass
@@ -32,14 +32,17 @@ class Component:
     kubeconfig: Path
     start: str = ""
     patience: float = PATIENCE
+    target: str = "reference"
 
 
 @contextmanager
 def beside(component: Component, say: object = print) -> Iterator[str]:
     """The target in which the component takes part, for as long as it lasts. Raises TargetError."""
-    if component.name not in PARTS:
-        raise TargetError(f"--component {component.name!r}: one of {', '.join(PARTS)}")
+    check(component)
     words = _words(component.start)
+    if component.name == PROXY:
+        yield f"{component.target}?{urlencode({PROXY: component.start})}"
+        return
     try:
         stage = Stage(component.name)
     except ImportError as error:
@@ -51,7 +54,7 @@ def beside(component: Component, say: object = print) -> Iterator[str]:
         for place, path in places.items():
             _write(path, stage.kubeconfig(place))
             if words:
-                processes.append(_started(filled(words, kubeconfig=path, node=place)))
+                processes.append(started(filled(words, kubeconfig=path, node=place)))
             elif callable(say):
                 say(f"waiting for {f'{component.name} {place}'.strip()}: connect it with KUBECONFIG={path}")
         _await(component, stage, processes)
@@ -66,18 +69,25 @@ def beside(component: Component, say: object = print) -> Iterator[str]:
             path.unlink(missing_ok=True)
 
 
+def check(component: Component) -> None:
+    """Raises TargetError where it cannot be had so, told in one line."""
+    if component.name not in (*PARTS, PROXY):
+        raise TargetError(f"--component {component.name!r}: one of {', '.join((*PARTS, PROXY))}")
+    if component.name == PROXY and component.target != KERNEL:
+        raise TargetError(
+            f"somebody's {PROXY} works on a real kernel, which the simulated one is not: --target {KERNEL}"
+        )
+    if component.name == PROXY and not component.start:
+        raise TargetError(f"{PROXY} is started in each node's network, where nobody else gets: --start says how")
+    if component.name != PROXY and component.target != "reference":
+        raise TargetError(f"{component.name} is judged among refkube's parts: it goes with no other --target")
+
+
 def _words(command: str) -> list[str]:
     try:
         return shlex.split(command)
     except ValueError as error:
         raise TargetError(f"--start {command!r}: {error}") from None
-
-
-def filled(words: list[str], **values: object) -> list[str]:
-    """A command with its {kubeconfig} and {node}."""
-    for name, value in values.items():
-        words = [word.replace(f"{{{name}}}", str(value)) for word in words]
-    return words
 
 
 def _file(path: Path, place: str) -> Path:
@@ -92,13 +102,6 @@ def _write(path: Path, text: str) -> None:
         raise TargetError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _started(words: list[str]) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(words, start_new_session=True)
-    except OSError as error:
-        raise TargetError(f"cannot start {words[0]}: {error.strerror}") from None
-
-
 def _await(component: Component, stage: Stage, processes: list[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + component.patience
     while stage.missing:
@@ -111,16 +114,3 @@ def _await(component: Component, stage: Stage, processes: list[subprocess.Popen[
             hint = "does it use the kubeconfig that was written for it?"
             raise TargetError(f"{which} asked for nothing within {component.patience:g} s; {hint}")
         time.sleep(0.05)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """With all that it has started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(5)
-            return
-        except (ProcessLookupError, PermissionError):
-            return
-        except subprocess.TimeoutExpired:
-            continue

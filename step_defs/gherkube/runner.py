@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from gherkube import paths
-from gherkube.component import Component, beside
+from gherkube.component import KERNEL, Component, beside
 from gherkube.drivers import open_target
 from gherkube.drivers.base import Driver, TargetError, Unreachable
 from gherkube.lint import check_feature, check_names
@@ -59,6 +59,7 @@ class Options:
     def command(self) -> str:
         words = ["gherkube", "run"]
         words += ["--component", self.component.name] if self.component else ["--target", self.target]
+        words += ["--target", KERNEL] if self.component and self.component.target == KERNEL else []
         words += ["--start", self.component.start] if self.component and self.component.start else []
         for name, values in (("--profile", self.profiles), ("--level", self.levels)):
             words += [word for value in values for word in (name, value)]

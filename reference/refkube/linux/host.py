@@ -52,11 +52,15 @@ def lacking() -> str:
 
 
 class LinuxHost:
-    def __init__(self, name: str, loop: Loop, poller: SocketPoller):
+    """A machine, or the one that this process is on (`own`)."""
+
+    def __init__(self, name: str, loop: Loop, poller: SocketPoller, own: bool = False):
         self.name = name
         self._loop, self._poller = loop, poller
         self._namespaces: dict[str, LinuxNamespace] = {}
-        self.namespace = LinuxNamespace("", loop, poller, self._named)
+        self.namespace = LinuxNamespace("", loop, poller, self._named, own)
+        if own:
+            return
         self.namespace.set_link("lo", up=True)
         # Linux tells whom it refuses once a second; a cluster's seconds are shorter.
         self.namespace.set_sysctl("net.ipv4.icmp_ratelimit", "0")

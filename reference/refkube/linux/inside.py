@@ -23,11 +23,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Inside:
-    """A new namespace. `handle` is a descriptor of it, `process` its file for others (nsenter --net=...)."""
+    """A new namespace, or the one that this process is in (`own`). `handle` is a descriptor of it, `path` its file for
+    others (nsenter --net=...)."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, own: bool = False):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self.handle, self.path = self(_enter)
+        self.own = own
+        self.handle, self.path = self(_here if own else _enter)
 
     def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do it there, and give what it gives or raises."""
@@ -47,5 +49,9 @@ class Inside:
 def _enter() -> tuple[int, str]:
     if _libc.unshare(_CLONE_NEWNET):
         raise NetError(ctypes.get_errno(), "no namespace can be made: " + os.strerror(ctypes.get_errno()))
+    return _here()
+
+
+def _here() -> tuple[int, str]:
     path = f"/proc/{os.getpid()}/task/{_libc.gettid()}/ns/net"
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC), path

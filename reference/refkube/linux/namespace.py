@@ -35,16 +35,23 @@ HOST = "/"  # what a Pod's namespace calls that of its host
 class LinuxNamespace:
     """`find` gives a namespace of the same host by its name."""
 
-    def __init__(self, name: str, loop: Loop, poller: SocketPoller, find: Callable[[str], LinuxNamespace]):
+    def __init__(
+        self, name: str, loop: Loop, poller: SocketPoller, find: Callable[[str], LinuxNamespace], own: bool = False
+    ):
         self.name = name
-        self.inside = Inside(name)
+        self.inside = Inside(name, own)
         self.peers: dict[str, tuple[str, str]] = {}  # veth -> its peer, and the namespace where that is
         self.cards: set[str] = set()  # devices that stand for network cards
         self._find = find
         self._sockets = Sockets(self.inside, loop, poller)
         self._netlink = self.inside(Netlink, lambda other: find(other).inside.handle)
         self._netfilter = Netfilter(self.inside, loop)
-        self.set_sysctl("net.ipv6.conf.all.disable_ipv6", "1", wanted=False)
+        if not own:
+            self.set_sysctl("net.ipv6.conf.all.disable_ipv6", "1", wanted=False)
+
+    def share(self) -> None:
+        """Somebody else changes rules and sets here, too."""
+        self._netfilter.shared = True
 
     def close(self) -> None:
         self._sockets.close()

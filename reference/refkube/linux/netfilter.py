@@ -2,7 +2,8 @@
 
 A command is dear (a tenth of a second under User Mode Linux), and a component gives many in one go: changes are kept
 until the loop comes by, or somebody asks, and then given all at once, sets before the rules that name them. What is
-refused then is told to the loop. Nobody else changes a namespace of ours, so what was read once is known.
+refused then is told to the loop. Where nobody else changes a namespace, what was read once is known; in a shared one
+the kernel is asked, and of the sets those that were there are taken over.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterable
 from functools import cache
@@ -33,6 +35,9 @@ class Netfilter:
         self._there: dict[tuple[str, str], list[str]] = {}  # (table, chain) -> its rules, as they were given
         self._saved: str | None = None
         self._due = False
+        self.shared = inside.own
+        if inside.own:
+            self._take_over()
 
     # Rules
 
@@ -41,6 +46,9 @@ class Netfilter:
         rest = _TABLE.sub(" ", arguments, count=1).strip()
         command, _, rule = rest.partition(" ")
         chain, _, rule = rule.strip().partition(" ")
+        if command == "-C" and self.shared:
+            self.flush()
+            return self._inside.run([tool("iptables"), "-w", *shlex.split(arguments)])[0] == 0
         if command == "-C":
             return rule in self._there.get((table, chain), ())
         if command not in _LATER:
@@ -64,7 +72,7 @@ class Netfilter:
 
     def save(self, table: str = "") -> str:
         self.flush()
-        if self._saved is None:
+        if self._saved is None or self.shared:
             self._saved = self._command([tool("iptables-save")])
         if not table:
             return self._saved
@@ -111,6 +119,14 @@ class Netfilter:
             for entry in sorted(entries):
                 self._later(self._sets, f"{verb} {name} {entry}")
             held.symmetric_difference_update(entries)
+
+    def _take_over(self) -> None:
+        for line in self._command(["ipset", "save"]).splitlines():
+            verb, name, what, *_ = line.split()
+            if verb == "create":
+                self._types[name], self._entries[name] = what, set()
+            else:
+                self._entries[name].add(what)
 
     def _known(self, name: str) -> None:
         if name not in self._types:

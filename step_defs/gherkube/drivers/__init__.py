@@ -33,8 +33,9 @@ def open_target(text: str) -> Driver:
         from gherkube.drivers.kernel import SPEED, KernelDriver
 
         speed = _number(text, "speed", options.pop("speed", str(SPEED)))
+        proxy = options.pop("kube-proxy", "")  # the command that starts somebody's, of `gherkube run --component`
         _none_left(text, options, ("speed",))
-        return KernelDriver(speed)
+        return KernelDriver(speed, proxy)
     if kind == "kubeconfig" and rest:
         from gherkube.drivers.kubeconfig import OPTIONS, KubeconfigDriver
 

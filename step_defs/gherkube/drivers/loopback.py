@@ -65,12 +65,7 @@ class Loopback:
 
     def kubeconfig(self, token: str = "", authority: bytes = b"") -> str:
         """With an administrator's token unless another is given; whom its clients may trust is the authority's."""
-        trust = {"certificate-authority-data": b64encode(authority).decode()} if authority else {}
-        cluster = {"name": "refkube", "cluster": {"server": self.url, **trust}}
-        user = {"name": "user", "user": {"token": token or self.cluster.admin_token}}
-        context = {"name": "refkube", "context": {"cluster": "refkube", "user": "user"}}
-        told = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": [user], "contexts": [context]}
-        return yaml.safe_dump({**told, "current-context": "refkube"}, sort_keys=False)
+        return kubeconfig(self.url, token or self.cluster.admin_token, authority)
 
     def close(self) -> None:
         """Idempotent."""
@@ -130,6 +125,15 @@ class Loopback:
     def _stop(self) -> None:
         self.cluster.close()
         self._server.should_exit = True
+
+
+def kubeconfig(url: str, token: str, authority: bytes = b"") -> str:
+    trust = {"certificate-authority-data": b64encode(authority).decode()} if authority else {}
+    cluster = {"name": "refkube", "cluster": {"server": url, **trust}}
+    user = {"name": "user", "user": {"token": token}}
+    context = {"name": "refkube", "context": {"cluster": "refkube", "user": "user"}}
+    told = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": [user], "contexts": [context]}
+    return yaml.safe_dump({**told, "current-context": "refkube"}, sort_keys=False)
 
 
 class Beside:

@@ -44,7 +44,8 @@ RECORDED = 10_000  # requests that are remembered
 PATIENT_CALLS = 500_000  # in one instant: a scenario's cluster that wants more is in a circle
 _MARK = "the scenario"  # who is told of in the trace where a step begins
 LOOK_AGAIN = 1.0  # virtual seconds after a connection until it is tried again
-PARAMETERS = {"flannel-backend": BACKENDS, "kube-proxy-scheduler": SCHEDULERS}
+SCHEDULER = "kube-proxy-scheduler"
+PARAMETERS = {"flannel-backend": BACKENDS, SCHEDULER: SCHEDULERS}
 PATIENCE = 3600.0  # virtual seconds that an iterated watch waits for its next event
 
 
@@ -104,8 +105,11 @@ class ReferenceDriver(Driver):
         """Most scenarios look at the API and at Pods: nothing of theirs would travel by a Service."""
         dns = "dns" in self._needs
         proxied = dns or any(need.startswith("net.") for need in self._needs)
-        backend, scheduler = (self._chosen.get(name, values[0]) for name, values in PARAMETERS.items())
+        backend, scheduler = map(self._parameter, PARAMETERS)
         return networking(backend, scheduler, kube_proxy=proxied, dns=dns)
+
+    def _parameter(self, name: str) -> str:
+        return self._chosen.get(name, PARAMETERS[name][0])
 
     @property
     def _path(self) -> DataPath:
