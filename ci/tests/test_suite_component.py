@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from gherkube import cli, component
+from gherkube import cli, component, uml
+from gherkube.drivers import kernel
 from gherkube.report import read_report
 
 FEATURE = """\
@@ -168,6 +170,24 @@ def test_a_kubelet_fails_where_it_is_wrong_and_nowhere_else(tmp_path: Path) -> N
     assert not list(tmp_path.glob("component.kubeconfig*"))
 
 
+def test_a_kube_proxy_fails_where_it_is_wrong_and_nowhere_else(tmp_path: Path) -> None:
+    """In each node's network, on a real kernel: one that leaves Pods behind a Service that they have left."""
+    if kernel.lacking() and (why := uml.missing()):
+        pytest.skip(f"{kernel.lacking()}; User Mode Linux is {why}")
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    program = [sys.executable, str(tmp_path / "faulty.py"), "keeps-stale-real-servers", "kube-proxy"]
+    start = shlex.join([*program, "--kubeconfig", "{kubeconfig}", "--hostname-override", "{node}"])
+    tags = "@id:clusterip-traffic.01 or @id:clusterip-traffic.07"
+    command = [sys.executable, "-m", "gherkube", "run", "--target", "kernel", "--component", "kube-proxy"]
+    command += ["--start", start, "--tags", tags, "--report", str(tmp_path / "report.json")]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 1
+    made = read_report(tmp_path / "report.json")
+    outcomes = {one["id"]: one["outcome"] for one in made["scenarios"]}
+    assert outcomes == {"clusterip-traffic.01": "passed", "clusterip-traffic.07": "failed"}
+    assert made["target"]["parameters"]["component"] == "kube-proxy"
+    assert "--component kube-proxy --target kernel" in made["command"]
+
+
 @pytest.mark.parametrize(
     ("start", "message"),
     [
@@ -204,6 +224,8 @@ def test_a_component_that_never_connects_is_told(
         ),
         (["--start", "x"], "--start starts a component: name it with --component"),
         (["--component", "scheduler", "--target", "http://x"], "it goes with no other --target"),
+        (["--component", "kube-proxy", "--start", "x"], "which the simulated one is not: --target kernel"),
+        (["--component", "kube-proxy", "--target", "kernel"], "where nobody else gets: --start says how"),
         (["--component", "scheduler", "--kubeconfig", "/nope/k"], "cannot write /nope/k: No such file or directory"),
     ],
 )

@@ -93,7 +93,10 @@ def run(
         str, typer.Option(metavar="NAME", help="judge this component alone, refkube being all the others")
     ] = "",
     start: Annotated[
-        str, typer.Option(metavar="COMMAND", help="what starts the component; {kubeconfig} is where it connects")
+        str,
+        typer.Option(
+            metavar="COMMAND", help="what starts the component; {kubeconfig} is where it connects, {node} its node"
+        ),
     ] = "",
     kubeconfig: Annotated[Path, typer.Option(metavar="FILE", help="where to write the component's kubeconfig")] = Path(
         "component.kubeconfig"
