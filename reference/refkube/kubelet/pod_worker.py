@@ -436,12 +436,18 @@ class PodWorker:
         )
 
     def _attempt(self, name: str) -> int:
-        """The number of its restarts so far; of one whose sandbox was lost, with the next, if logs tell of it."""
+        """The number of its restarts so far; of one whose sandbox was lost, with the one to come."""
         last = self.sandbox.latest(name) if self.sandbox else None
         if last is not None:
             return last.config.attempt
         known = self._node.runtime.attempts.get(self.uid, {}).get(name)
-        return 0 if known is None else known + 1
+        if known is not None:
+            return known + 1
+        for key in ("containerStatuses", "initContainerStatuses"):
+            for told in get_path(self.pod, "status", key, default=()):
+                if told["name"] == name:
+                    return int(told["restartCount"]) + ("waiting" not in told["state"])
+        return 0
 
     def _start(self, container: Object, config: Config) -> None:
         assert self.sandbox is not None

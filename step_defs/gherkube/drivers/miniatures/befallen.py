@@ -11,7 +11,7 @@ from refkube.controllers.podgc import PodGCController
 from refkube.kubelet.kubelet import Kubelet
 from refkube.kubelet.pod_worker import PodWorker
 from refkube.kubelet.probes import Probe
-from refkube.kubelet.runtime.container import Container, Runtime
+from refkube.kubelet.runtime.container import Container
 from refkube.network.link import Lan, Nic
 from refkube.volumes.files import Directory, Tree
 
@@ -90,13 +90,6 @@ def loses_what_lies_elsewhere(original: Original, self: Tree) -> None:
         if path and isinstance(node, Directory):
             node.entries.clear()
     original(self)
-
-
-@miniature("Restarts are counted on.", caught_by="running.19", instead_of=Runtime.lose_disk)
-def counts_restarts_on(original: Original, self: Runtime) -> None:
-    known = {uid: dict(attempts) for uid, attempts in self.attempts.items()}
-    original(self)
-    self.attempts.update(known)
 
 
 @miniature(

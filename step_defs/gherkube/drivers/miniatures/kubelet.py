@@ -486,7 +486,11 @@ def takes_containers_along(original: Original, self: Kubelet) -> None:
     self.runtime.lose_power()
 
 
-@miniature("Restarts are counted from the kubelet's own start.", caught_by="running.13", instead_of=PodWorker._attempt)
+@miniature(
+    "Restarts are counted from the kubelet's own start.",
+    caught_by=("running.13", "running.19"),
+    instead_of=PodWorker._attempt,
+)
 def counts_from_zero(original: Original, self: PodWorker, name: str) -> int:
     return int(original(self, name)) if self.sandbox and self.sandbox.latest(name) else 0
 
