@@ -65,7 +65,11 @@ def test_connections_tell_who_answered_and_whom_that_saw(driver: Any) -> None:
     assert driver.connect(N2, b, 80)[0].pod == "b"
     assert driver.connect(OUTSIDE, driver.outside_address(Place("outside", "second")), 80)[0].outcome == "answered"
     assert driver.fetch(A, b, 80, "/echo?msg=hello") == (200, "hello")
-    assert driver.resolve(A, "kubernetes")[0] == "NOERROR"
+
+    def named() -> None:  # once coredns has come up
+        assert driver.resolve(A, "kubernetes") == ("NOERROR", ["10.96.0.1"])
+
+    driver.eventually(named, 60.0)
     assert driver.resolve(A, "nobody.default.svc.cluster.local.") == ("NXDOMAIN", [])
 
 
