@@ -37,3 +37,24 @@ Feature: Room for what flannel adds
         | udp     |
         | vxlan   |
         | host-gw |
+
+    @id:mtu.04 @core @needs:net.outside
+    Scenario Outline: Who sends a datagram that does not fit is told, and sends it in pieces
+      Given flannel's backend is "<backend>"
+      And the nodes "n1" and "n2" run Pods
+      And these running Pods:
+        | name | labels  | spec.nodeName | serves |
+        | a    | app=web | n2            | 80     |
+      When a Service "web" is created with:
+        """
+        spec:
+          type: NodePort
+          ports:
+            - {port: 80, protocol: UDP}
+        """
+      Then within 60 seconds 1460 bytes from a client outside get through to UDP node port of the Service "web" on the node "n1"
+
+      Examples:
+        | backend |
+        | udp     |
+        | vxlan   |

@@ -87,6 +87,13 @@ Feature: Pods reach each other
         | a    | n2            | 80     |
       Then within 30 seconds connections from the Pod "client" to port 81 of the Pod "a" are refused
 
+    @id:pods.15 @core
+    Scenario: A port that nobody listens at refuses datagrams
+      When these Pods come to run:
+        | name | spec.nodeName | serves |
+        | a    | n2            | 80     |
+      Then within 30 seconds connections from the Pod "client" to UDP port 81 of the Pod "a" are refused
+
   @req:NET-10
   Rule: Whatever carries the packets, much data gets through, and the network goes on when Pods come and go
 

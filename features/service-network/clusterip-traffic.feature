@@ -237,6 +237,17 @@ Feature: Traffic to a ClusterIP
       Then within 30 seconds connections from the Pod "client" to port 80 of the Service "none" are refused
       And within 30 seconds connections from the node "n1" to port 80 of the Service "none" are refused
 
+    @id:clusterip-traffic.24 @core
+    Scenario: A Service that selects nothing refuses datagrams
+      When a Service "none" is created with:
+        """
+        spec:
+          selector: {app: none}
+          ports:
+            - {port: 80, protocol: UDP}
+        """
+      Then within 30 seconds connections from the Pod "client" to UDP port 80 of the Service "none" are refused
+
     @id:clusterip-traffic.22 @core
     Scenario: A Service whose last Pod turns unready refuses
       Given the readiness gate of the Pod "a" has closed

@@ -129,18 +129,20 @@ class FdbEntry:
 
 @dataclass(frozen=True)
 class RealServer:
-    """`active` and `inactive` are connections, told by the kernel and ignored when given to it."""
+    """`forward` is how packets get there: "masq" (NAT), "route" or "tunnel". `active` and `inactive` are connections,
+    told by the kernel and ignored when given to it."""
 
     address: str
     port: int
     weight: int = 1
     active: int = 0
     inactive: int = 0
+    forward: str = "masq"
 
 
 @dataclass(frozen=True)
 class VirtualServer:
-    """`persistent` is the timeout of session affinity in seconds, 0 without. Real servers are in NAT mode."""
+    """`persistent` is the timeout of session affinity in seconds, 0 without."""
 
     protocol: Protocol4
     address: str

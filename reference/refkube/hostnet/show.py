@@ -78,10 +78,9 @@ def ipvsadm(net: Namespace) -> str:
     for server in net.virtual_servers():
         flags = f" persistent {server.persistent}" if server.persistent else ""
         lines.append(f"{server.protocol:<4} {server.address}:{server.port} {server.scheduler}{flags}")
-        lines += [
-            f"  -> {f'{real.address}:{real.port}':<28} Masq    {real.weight:<6} {real.active:<10} {real.inactive:<10}"
-            for real in server.servers
-        ]
+        for real in server.servers:
+            counts = f"{real.weight:<6} {real.active:<10} {real.inactive:<10}"
+            lines.append(f"  -> {f'{real.address}:{real.port}':<28} {real.forward.title():<7} {counts}")
     return _text(lines)
 
 

@@ -31,7 +31,7 @@ _STATES = {
 _SELF, _MASTER = 0x02, 0x04
 _PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _PERSISTENT = 1
-_MASQUERADE = 0
+_FORWARD = ("masq", "local", "tunnel", "route")
 
 
 class Netlink:
@@ -318,7 +318,9 @@ class Netlink:
         for message in list(self._socket.dest("dump", service=_service(server.key))):
             told = _attributes(message, "IPVS_CMD_ATTR_DEST", "IPVS_DEST_ATTR_")
             counts = told["ACTIVE_CONNS"], told["INACT_CONNS"]
-            servers.append(RealServer(told["ADDR"], told["PORT"], told["WEIGHT"], *counts))
+            servers.append(
+                RealServer(told["ADDR"], told["PORT"], told["WEIGHT"], *counts, _FORWARD[told["FWD_METHOD"] & 3])
+            )
         return VirtualServer(
             server.protocol, server.address, server.port, server.scheduler, server.persistent, tuple(servers)
         )
@@ -335,14 +337,15 @@ class Netlink:
             self._socket.service("del", service=_service(key))
 
     def set_real_server(self, key: tuple[str, str, int], server: RealServer) -> None:
-        made = IPVSDest(addr=server.address, port=server.port, weight=server.weight, fwd_method=_MASQUERADE)
+        forward = _FORWARD.index(server.forward)
+        made = IPVSDest(addr=server.address, port=server.port, weight=server.weight, fwd_method=forward)
         with refusals():
             try:
                 self._socket.dest("add", service=_service(key), dest=made)
             except NetlinkError as why:
                 if why.code != 17:  # it is there
                     raise
-                made = IPVSDest(addr=server.address, port=server.port, weight=server.weight, fwd_method=_MASQUERADE)
+                made = IPVSDest(addr=server.address, port=server.port, weight=server.weight, fwd_method=forward)
                 self._socket.dest("set", service=_service(key), dest=made)
 
     def delete_real_server(self, key: tuple[str, str, int], address: str, port: int) -> None:

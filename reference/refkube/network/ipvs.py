@@ -42,7 +42,7 @@ class Server:
     def __init__(self, address: int, port: int, weight: int):
         self.address, self.port, self.weight = address, port, weight
         self.active = self.inactive = self.templates = 0
-        self.available = True
+        self.available, self.forward = True, "masq"
 
     @property
     def busy(self) -> int:
@@ -132,6 +132,8 @@ class Ipvs:
                 return Drop(f"IPVS: no real server for {text(packet.dst)}:{packet.dport}", "icmp-port-unreachable")
         self._advance(connection, packet, FROM_CLIENT)
         server = connection.server
+        if server.forward != "masq":
+            return Drop(f"IPVS: {text(server.address)} is reached by {server.forward}, which is not simulated")
         packet.dst, packet.dport, packet.virtual = server.address, server.port, True
         if connection.tracked:
             self._conntrack.redirect(packet, server.address, server.port)
@@ -294,7 +296,7 @@ class Ipvs:
     def shown(self, service: Service) -> VirtualServer:
         self._expire()
         servers = tuple(
-            RealServer(text(server.address), server.port, server.weight, server.active, server.inactive)
+            RealServer(text(server.address), server.port, server.weight, server.active, server.inactive, server.forward)
             for server in service.servers
         )
         protocol, address, port = service.key
@@ -324,7 +326,7 @@ class Ipvs:
             server = service.gone.pop(at, None) or Server(*at, given.weight)
             server.available = True
             service.servers.insert(0, server)
-        server.weight = given.weight
+        server.weight, server.forward = given.weight, given.forward
         service.changed()
 
     def delete_server(self, key: Key, address: str, port: int) -> None:

@@ -154,7 +154,7 @@ class Commands:
             self._held.append(held)
             return [held.ask()]
         if protocol == "UDP":
-            return _told_datagrams(self._run(origin, _datagrams(address, port, times)), address)
+            return _told_datagrams(self._run(origin, _datagrams(address, port, times, size)), address, size)
         told = self._run(origin, _streams(address, port, times, size))
         return _told_streams(told, size)
 
@@ -234,9 +234,12 @@ def _streams(address: str, port: int, times: int, size: int) -> str:
     return _repeated(times, f'{once}; c=$?; [ $c -ne 7 ] || {why}; echo "=exit $c"')
 
 
-def _datagrams(address: str, port: int, times: int) -> str:
+def _datagrams(address: str, port: int, times: int, size: int) -> str:
     asked = "{ echo hostname; sleep 0.2; echo 'echo #'; sleep 0.2; echo clientip; }"
-    once = f'r=$({asked} | nc -u -w {CONNECT} -W 3 {address} {port}); echo "$r"; c=0'
+    answers = 3
+    if size:
+        asked, answers = f"printf 'echo %0{size}d' 0", 1
+    once = f'r=$({asked} | nc -u -w {CONNECT} -W {answers} {address} {port}); echo "$r"; c=0'
     why = f"/agnhost connect --protocol=udp --timeout={CONNECT}s {address}:{port} 2>&1; c=28"
     return _repeated(times, f'{once}; [ -n "$r" ] || {{ {why}; }}; echo "=exit $c"')
 
@@ -262,14 +265,18 @@ def _told_stream(text: str, code: int, size: int) -> Connection:
     return Connection("answered", body, transfers[1][0].strip("\n").rpartition(":")[0], remote)
 
 
-def _told_datagrams(told: str, address: str) -> list[Connection]:
+def _told_datagrams(told: str, address: str, size: int) -> list[Connection]:
+    return [_told_datagram(text.strip(), code, address, size) for text, code in _each(told)]
+
+
+def _told_datagram(text: str, code: int, address: str, size: int) -> Connection:
     """Its answers follow each other: the name, #, and the client."""
-    made = []
-    for text, code in _each(told):
-        pod, _, source = text.strip().partition("#")
-        answered = Connection("answered", pod, source.rpartition(":")[0], address)
-        made.append(Connection(_why(text) or "timed out") if code else answered)
-    return made
+    if code:
+        return Connection(_why(text) or "timed out")
+    if size:
+        return Connection("answered" if len(text) == size else "garbled", answered_from=address)
+    pod, _, source = text.partition("#")
+    return Connection("answered", pod, source.rpartition(":")[0], address)
 
 
 def _each(told: str) -> list[tuple[str, int]]:

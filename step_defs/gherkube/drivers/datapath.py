@@ -92,7 +92,7 @@ class DataPath:
                 continue
             if origin.kind == "outside":
                 self._outside.lead()
-            exchange = _Datagrams(net, at, port) if protocol == "UDP" else _Exchange(net, at, port, size)
+            exchange = _Datagrams(net, at, port, size) if protocol == "UDP" else _Exchange(net, at, port, size)
             self._loop.run_until(lambda e=exchange: e.done, CONNECT + ANSWER)  # type: ignore[misc]
             if hold and isinstance(exchange, _Exchange):
                 self._held.append(exchange)
@@ -283,14 +283,14 @@ class _Exchange:
 
 
 class _Datagrams:
-    """One socket, which asks the same by datagrams."""
+    """One socket, which asks the same by datagrams, or to have one of a size back."""
 
-    def __init__(self, net: Namespace, address: str, port: int):
+    def __init__(self, net: Namespace, address: str, port: int, size: int = 0):
         self.result = Connection("timed out")
         self.done = False
-        self._to = address, port
+        self._to, self._size = (address, port), size
         self._socket = net.bind(("0.0.0.0", 0), self._received, self._to, self._refused)
-        self._socket.send(b"hostname\n", self._to)
+        self._socket.send(b"echo " + b"x" * size if size else b"hostname\n", self._to)
 
     def close(self) -> None:
         self._socket.close()
@@ -300,7 +300,10 @@ class _Datagrams:
 
     def _received(self, data: bytes, sender: tuple[str, int]) -> None:
         text = data.decode(errors="replace").strip()
-        if not self.result.pod:
+        if self._size:
+            outcome = "answered" if len(text) == self._size else "garbled"
+            self.done, self.result = True, Connection(outcome, answered_from=sender[0])
+        elif not self.result.pod:
             self.result = replace(self.result, pod=text, answered_from=sender[0])
             self._socket.send(b"clientip\n", self._to)
         else:
@@ -371,7 +374,7 @@ def _real_servers(net: Namespace) -> Rows:
     for server in net.virtual_servers():
         row = {"protocol": server.protocol, "address": server.address, "port": str(server.port)}
         for one in server.servers:
-            more = {"server": one.address, "server port": str(one.port), "weight": str(one.weight), "mode": "masq"}
+            more = {"server": one.address, "server port": str(one.port), "weight": str(one.weight), "mode": one.forward}
             yield (
                 {**row, **more},
                 lambda key=server.key, one=one: net.delete_real_server(key, one.address, one.port),  # type: ignore[misc]

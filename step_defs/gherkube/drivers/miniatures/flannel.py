@@ -12,6 +12,8 @@ from refkube.flannel.backends.host_gw import HostGw
 from refkube.flannel.backends.udp import Udp
 from refkube.flannel.backends.vxlan import Vxlan
 from refkube.flannel.daemon import Flanneld
+from refkube.network.packet import Packet
+from refkube.network.stack import Stack
 
 from gherkube.drivers.miniatures import miniature
 
@@ -111,6 +113,11 @@ def looks_after_nothing(original: Original, self: HostGw) -> None:
 @miniature("Pods are masqueraded on their way to other nodes.", caught_by="backends.12", instead_of=daemon.rules)
 def masquerades_between_nodes(original: Original, *args: Any) -> list[tuple[str, str, str]]:
     return [rule for rule in original(*args) if not rule[2].endswith("RETURN")]
+
+
+@miniature("What does not fit is dropped, and nobody is told.", caught_by="mtu.04", instead_of=Stack._fits)
+def drops_what_does_not_fit(original: Original, self: Stack, device: Any, packet: Packet, entry: Any) -> bool:
+    return packet.length <= self._leaves_at(entry).mtu or not packet.df
 
 
 @miniature(

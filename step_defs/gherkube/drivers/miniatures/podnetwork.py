@@ -111,6 +111,14 @@ def keeps_silent_where_nobody_listens(original: Original, self: Sockets, packet:
 
 
 @miniature(
+    "A port that nobody listens at keeps silent about datagrams.", caught_by="pods.15", instead_of=Sockets._datagram
+)
+def keeps_silent_about_datagrams(original: Original, self: Sockets, packet: Any) -> str:
+    known = packet.dport in self.tunnels or self._udp_at((packet.dst, packet.dport)) is not None
+    return str(original(self, packet)) if known else "silence"
+
+
+@miniature(
     "Packets that are not small are lost on the bridge.",
     caught_by=("pods.08", "outside.03"),
     instead_of=Bridge.port_in,

@@ -51,6 +51,14 @@ def keeps_stale_real_servers(
             self._net.set_real_server(wanted.key, server)
 
 
+@miniature("Packets go to Pods as they are.", caught_by="virtual-servers.11", instead_of=Proxier._sync_servers)
+def routes_to_real_servers(
+    original: Original, self: Proxier, wanted: VirtualServer, there: VirtualServer | None
+) -> None:
+    servers = tuple(replace(one, forward="route") for one in wanted.servers)
+    original(self, replace(wanted, servers=servers), there)
+
+
 @miniature(
     "A Pod that is new behind a Service gets no connections.",
     caught_by=("clusterip-traffic.08", "clusterip-traffic.13", "clusterip-traffic.16", "virtual-servers.03"),
@@ -152,7 +160,7 @@ def serves_deleted_services(original: Original, self: Proxier, service: str, cha
 
 @miniature(
     "A Service without Pods is not served at all, so that connections to it wait in vain.",
-    caught_by=("clusterip-traffic.21", "virtual-servers.04"),
+    caught_by=("clusterip-traffic.21", "clusterip-traffic.24", "virtual-servers.04"),
     instead_of=Proxier._decide,
 )
 def forgets_services_without_pods(original: Original, self: Proxier, service: str) -> Wanted:
