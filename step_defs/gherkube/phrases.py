@@ -9,6 +9,9 @@
     {timing:Timing}    within 40 seconds, for 1 minute, with the space behind; or nothing, which is now
     {still:Still}      still, with the space behind; or nothing
     {kept:Kept}        still, no longer
+    {log:Log}          log of the Pod "web", log of the container "main" of the Pod "web" before its restart
+    {limit:TokenLimit} for the audience "vault", for 600 seconds, that is bound to the Pod "web", with the space before;
+                       or nothing
     {n:Number}         12
     {a:Article}        a, an
     {what:Allotted}    ClusterIP, node port, load balancer's address
@@ -169,6 +172,45 @@ def _kept(text: str) -> bool:
     return text == "still"
 
 
+def _ungrouped(pattern: re.Pattern[str]) -> str:
+    """The same without groups of its own, as a type's pattern must be."""
+    return re.sub(r"\((?!\?)", "(?:", pattern.pattern)
+
+
+class Log(NamedTuple):
+    """What a container of a Pod, "" its only one, has written; `before` its latest restart."""
+
+    of: ObjectRef
+    container: str = ""
+    before: bool = False
+
+
+_LOG = re.compile(
+    rf'log of (?:the container "([^"]*)" of )?the ({_KIND} "[^"]*"(?: in namespace "[^"]*")?)( before its restart)?'
+)
+
+
+@with_pattern(_ungrouped(_LOG))
+def _log(text: str) -> Log:
+    match = _LOG.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return Log(_object(match[2]), match[1] or "", bool(match[3]))
+
+
+TokenLimit = str | int | ObjectRef  # an audience, seconds, the object that it is bound to
+_LIMIT = re.compile(rf' for the audience "([^"]*)"| for (\d+) seconds| that is bound to the ({_KIND} "[^"]*")')
+
+
+@with_pattern(f"(?:{_ungrouped(_LIMIT)})?")
+def _token_limit(text: str) -> TokenLimit | None:
+    match = _LIMIT.fullmatch(text)
+    if match is None:
+        return None
+    audience, seconds, bound = match.groups()
+    return int(seconds) if seconds else _object(bound) if bound else audience
+
+
 class Place(NamedTuple):
     """Where a connection begins: a "Pod", a "node", or a machine "outside", "" being the first of them."""
 
@@ -222,7 +264,7 @@ _TARGETS = (
 )
 
 
-@with_pattern("|".join(re.sub(r"\((?!\?)", "(?:", pattern.pattern) for pattern, _ in _TARGETS))
+@with_pattern("|".join(_ungrouped(pattern) for pattern, _ in _TARGETS))
 def _target(text: str) -> Target:
     for pattern, kind in _TARGETS:
         if match := pattern.fullmatch(text):
@@ -261,6 +303,8 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "Timing": _timing,
     "Still": _still,
     "Kept": _kept,
+    "Log": _log,
+    "TokenLimit": _token_limit,
     "Allotted": _allotted,
     "Backends": _backends,
     "State": _state,

@@ -42,6 +42,8 @@ _SHOWN = {
     "Timing": "[within|for <time>] ",
     "Still": "[still] ",
     "Kept": "<still or no longer>",
+    "Log": "<log>",
+    "TokenLimit": " [<limit>]",
     "Allotted": "<address or port>",
     "Backends": "<endpoints>",
     "State": "<state>",

@@ -6,7 +6,7 @@ from base64 import b64decode
 from typing import Any
 
 from gherkube import kinds
-from gherkube.phrases import ObjectRef
+from gherkube.phrases import ObjectRef, TokenLimit
 from gherkube.steps import given, when
 from gherkube.values import get
 from gherkube.world import ABSENT, SOON, World, require
@@ -62,37 +62,23 @@ def token_of_secret_called(world: World, name: str, called: str) -> None:
     world.versions[called] = _token_in(world, name)
 
 
-@given('a token of the ServiceAccount "{name:Text}", called "{called:Text}"')
-def token_called(world: World, name: str, called: str) -> None:
+@given('a token of the ServiceAccount "{name:Text}"{limit:TokenLimit}, called "{called:Text}"')
+def token_called(world: World, name: str, limit: TokenLimit | None, called: str) -> None:
     """
     Given a token of the ServiceAccount "robot", called "token"
-    """
-    world.versions[called] = token_of(world, name)
-
-
-@given('a token of the ServiceAccount "{name:Text}" for the audience "{audience:Text}", called "{called:Text}"')
-def token_for_audience(world: World, name: str, audience: str, called: str) -> None:
-    """
     Given a token of the ServiceAccount "robot" for the audience "vault", called "token"
-    """
-    world.versions[called] = token_of(world, name, audiences=[audience])
-
-
-@given('a token of the ServiceAccount "{name:Text}" for {n:Number} seconds, called "{called:Text}"')
-def token_for_seconds(world: World, name: str, n: int, called: str) -> None:
-    """
     Given a token of the ServiceAccount "robot" for 600 seconds, called "token"
-    """
-    world.versions[called] = token_of(world, name, expirationSeconds=n)
-
-
-@given('a token of the ServiceAccount "{name:Text}" that is bound to the {ref:Object}, called "{called:Text}"')
-def token_bound_to(world: World, name: str, ref: ObjectRef, called: str) -> None:
-    """
     Given a token of the ServiceAccount "robot" that is bound to the Pod "web", called "token"
     """
-    bound = {"apiVersion": "v1", "kind": ref.kind, "name": ref.name, "uid": world.read_raw(ref)["metadata"]["uid"]}
-    world.versions[called] = token_of(world, name, boundObjectRef=bound)
+    spec: dict[str, Any] = {}
+    if isinstance(limit, str):
+        spec["audiences"] = [limit]
+    elif isinstance(limit, int):
+        spec["expirationSeconds"] = limit
+    elif limit is not None:
+        uid = world.read_raw(limit)["metadata"]["uid"]
+        spec["boundObjectRef"] = {"apiVersion": "v1", "kind": limit.kind, "name": limit.name, "uid": uid}
+    world.versions[called] = token_of(world, name, **spec)
 
 
 @given('the next request is made with the token "{called:Text}"')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from gherkube.phrases import ObjectRef, Place
+from gherkube.phrases import Log, ObjectRef, Place, Timing
 from gherkube.steps import given, then, when
 from gherkube.values import get, show
 from gherkube.world import Misused, World, require
@@ -31,51 +31,40 @@ def runs(world: World, ref: ObjectRef) -> None:
 # Logs
 
 
-@given('the log of the {ref:Object} mentions "{text:Text}"')
-def has_mentioned(world: World, ref: ObjectRef, text: str) -> None:
+@given('the {log:Log} mentions "{text:Text}"')
+def has_mentioned(world: World, log: Log, text: str) -> None:
     """
     Given the log of the Pod "web" mentions "started"
     """
-    mentions(world, RUNS_WITHIN, ref, text)
+    mentions(world, Timing("within", RUNS_WITHIN), log, text)
 
 
-@then('within {time:Duration} the log of the {ref:Object} mentions "{text:Text}"')
-def mentions(world: World, time: float, ref: ObjectRef, text: str) -> None:
+@then('{timing:Timing}the {log:Log} mentions "{text:Text}"')
+def mentions(world: World, timing: Timing, log: Log, text: str) -> None:
     """
     Then within 1 minute the log of the Pod "web" mentions "started"
-    """
-    world.driver.eventually(lambda: _must_mention(_log(world, ref), text), time)
-
-
-@then('within {time:Duration} the log of the {ref:Object} before its restart mentions "{text:Text}"')
-def mentioned_before(world: World, time: float, ref: ObjectRef, text: str) -> None:
-    """
     Then within 1 minute the log of the Pod "web" before its restart mentions "started"
     """
-    world.driver.eventually(lambda: _must_mention(_log(world, ref, previous="true"), text), time)
+    world.holds(timing, lambda: _must_mention(_log(world, log), text))
 
 
-@then("within {time:Duration} the log of the {ref:Object} reads:")
-def reads(world: World, time: float, ref: ObjectRef, docstring: str) -> None:
+@then("{timing:Timing}the {log:Log} reads:")
+def reads(world: World, timing: Timing, log: Log, docstring: str) -> None:
     """
     Then within 1 minute the log of the Pod "web" reads:         (these lines and no others)
       hello
-    """
-    world.driver.eventually(lambda: _must_read(_log(world, ref), docstring), time)
-
-
-@then('within {time:Duration} the log of the container "{container:Text}" of the {ref:Object} reads:')
-def of_container_reads(world: World, time: float, container: str, ref: ObjectRef, docstring: str) -> None:
-    """
     Then within 1 minute the log of the container "main" of the Pod "web" reads:
-      hello
     """
-    world.driver.eventually(lambda: _must_read(_log(world, ref, container=container), docstring), time)
+    world.holds(timing, lambda: _must_read(_log(world, log), docstring))
 
 
-def _log(world: World, ref: ObjectRef, **options: str) -> str:
-    answer = world.api.call("GET", f"{world.path(ref)}/log", options=options, accept="*/*")
-    require(answer.accepted, lambda: f"reading the log of {ref} was {world.plain(str(answer))}")
+def _log(world: World, log: Log) -> str:
+    options = {
+        **({"container": log.container} if log.container else {}),
+        **({"previous": "true"} if log.before else {}),
+    }
+    answer = world.api.call("GET", f"{world.path(log.of)}/log", options=options, accept="*/*")
+    require(answer.accepted, lambda: f"reading the log of {log.of} was {world.plain(str(answer))}")
     return world.plain(answer.body.decode("utf-8", "replace"))
 
 

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from itertools import combinations, pairwise
 
 from gherkube.drivers.base import Object
-from gherkube.phrases import Collection, ObjectRef
+from gherkube.phrases import Collection, ObjectRef, Timing
 from gherkube.steps import given, then, when
 from gherkube.steps.common import Table
 from gherkube.values import get, rows, show
@@ -74,28 +74,16 @@ def joins(world: World, name: str) -> None:
 
 
 @given("the nodes {names:Names} have fallen silent")
-def have_fallen_silent(world: World, names: list[str]) -> None:
-    """
-    Given the nodes "a" and "b" have fallen silent
-    """
-    fall_silent(world, names)
-
-
 @when("the nodes {names:Names} fall silent")
+@when("the node {names:Names} falls silent")
 def fall_silent(world: World, names: list[str]) -> None:
     """
+    Given the nodes "a" and "b" have fallen silent
     When the nodes "a" and "b" fall silent
+    When the node "a" falls silent
     """
     for name in names:
         world.driver.silence(world.names.cluster(name))
-
-
-@when('the node "{name:Text}" falls silent')
-def falls_silent(world: World, name: str) -> None:
-    """
-    When the node "a" falls silent
-    """
-    fall_silent(world, [name])
 
 
 @when('the node "{name:Text}" comes back')
@@ -158,16 +146,10 @@ def nodes_without_kubelet(world: World, datatable: Table) -> None:
 
 
 @given('the Node "{name:Text}" has reported {condition:Kind} as "{status:Text}"')
-def has_reported(world: World, name: str, condition: str, status: str) -> None:
-    """
-    Given the Node "a" has reported MemoryPressure as "True"
-    """
-    reports(world, name, condition, status)
-
-
 @when('the Node "{name:Text}" reports {condition:Kind} as "{status:Text}"')
 def reports(world: World, name: str, condition: str, status: str) -> None:
     """
+    Given the Node "a" has reported MemoryPressure as "True"
     When the Node "a" reports Ready as "True"               (in place of its kubelet)
     """
     beats = world.versions.get(f"heartbeats of {name}", "")
@@ -183,18 +165,12 @@ def reports(world: World, name: str, condition: str, status: str) -> None:
 # Taints
 
 
-@given('the Node "{name:Text}" has been given the taint "{key:Text}" with the effect {effect:Kind}')
-def has_been_given_taint(world: World, name: str, key: str, effect: str) -> None:
-    """
-    Given the Node "a" has been given the taint "example.com/fire" with the effect NoExecute
-    """
-    _change_taints(world, name, {key: effect})
-
-
+@given('the Node "{name:Text}" has been given the taint {keys:Names} with the effect {effect:Kind}')
 @when('the Node "{name:Text}" is given the taint {keys:Names} with the effect {effect:Kind}')
 @when('the Node "{name:Text}" is given the taints {keys:Names} with the effect {effect:Kind}')
 def is_given_taints(world: World, name: str, keys: list[str], effect: str) -> None:
     """
+    Given the Node "a" has been given the taint "example.com/fire" with the effect NoExecute
     When the Node "a" is given the taint "example.com/fire" with the effect NoExecute
     """
     _change_taints(world, name, dict.fromkeys(keys, effect))
@@ -208,32 +184,23 @@ def is_rid_of_taint(world: World, name: str, key: str) -> None:
     _change_taints(world, name, {key: ""})
 
 
-@then('within {time:Duration} the Node "{name:Text}" is tainted:')
-def is_tainted_within(world: World, time: float, name: str, datatable: Table) -> None:
+@then('{timing:Timing}the Node "{name:Text}" is {still:Still}tainted:')
+def is_tainted(world: World, timing: Timing, name: str, datatable: Table) -> None:
     """
     Then within 30 seconds the Node "a" is tainted:         (by its conditions: so, and not otherwise)
       | key                            | effect     |
       | node.kubernetes.io/unreachable | NoSchedule |
-    """
-    world.driver.eventually(lambda: _must_be_tainted(world, name, datatable), time)
-
-
-@then('for {time:Duration} the Node "{name:Text}" is still tainted:')
-def is_tainted_for(world: World, time: float, name: str, datatable: Table) -> None:
-    """
     Then for 30 seconds the Node "a" is still tainted:
-      | key                            | effect     |
-      | node.kubernetes.io/unreachable | NoSchedule |
     """
-    world.driver.always(lambda: _must_be_tainted(world, name, datatable), time)
+    world.holds(timing, lambda: _must_be_tainted(world, name, datatable))
 
 
-@then('within {time:Duration} the Node "{name:Text}" is not tainted')
-def is_not_tainted_within(world: World, time: float, name: str) -> None:
+@then('{timing:Timing}the Node "{name:Text}" is not tainted')
+def is_not_tainted(world: World, timing: Timing, name: str) -> None:
     """
     Then within 30 seconds the Node "a" is not tainted      (by its conditions)
     """
-    world.driver.eventually(lambda: _must_be_tainted(world, name, None), time)
+    world.holds(timing, lambda: _must_be_tainted(world, name, None))
 
 
 @then("within {time:Duration} the nodes {names:Names} have come to be unreachable, each {apart:Duration} after another")

@@ -87,16 +87,10 @@ def is_on(world: World, time: float, ref: ObjectRef, node: str) -> None:
 
 
 @then("within {time:Duration} the {ref:Object} fits nowhere")
-def fits_nowhere(world: World, time: float, ref: ObjectRef) -> None:
+@then('within {time:Duration} the {ref:Object} fits nowhere because of "{why:Text}"')
+def fits_nowhere(world: World, time: float, ref: ObjectRef, why: str = "") -> None:
     """
     Then within 30 seconds the Pod "web" fits nowhere           (and its condition PodScheduled says so, and why)
-    """
-    world.driver.eventually(lambda: _check_fits_nowhere(world, ref), time)
-
-
-@then('within {time:Duration} the {ref:Object} fits nowhere because of "{why:Text}"')
-def fits_nowhere_because(world: World, time: float, ref: ObjectRef, why: str) -> None:
-    """
     Then within 30 seconds the Pod "web" fits nowhere because of "Insufficient cpu"
     """
     world.driver.eventually(lambda: _check_fits_nowhere(world, ref, why), time)

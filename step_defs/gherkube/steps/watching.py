@@ -67,6 +67,7 @@ def watched_from(world: World, all: Collection, called: str) -> None:
     _start(world, all, world.version(called), None)
 
 
+@given("these changes have been made:")
 @when("these changes are made:")
 def changes_are_made(world: World, datatable: Table) -> None:
     """
@@ -75,31 +76,19 @@ def changes_are_made(world: World, datatable: Table) -> None:
       | create | ConfigMap "a" | blue       |
       | update | ConfigMap "a" | green      |
       | delete | ConfigMap "a" |            |
-    """
-    _make_changes(world, datatable)
-
-
-@given("these changes have been made:")
-def changes_have_been_made(world: World, datatable: Table) -> None:
-    """
     Given these changes have been made:
-      | change | object        | data.color |
-      | create | ConfigMap "a" | blue       |
     """
-    _make_changes(world, datatable)
+    for row in rows(datatable, "change", "object"):
+        ref: ObjectRef = TYPES["Object"](row["object"])
+        fields = {name: cell for name, cell in row.items() if name not in ("change", "object") and cell}
+        _make_change(world, row["change"], ref, fields, {})
 
 
+@given("{n:Number} changes have been made to {m:Number} {kind:Kind} by several writers")
 @when("{n:Number} changes are made to {m:Number} {kind:Kind} by several writers")
 def many_changes_are_made(world: World, n: int, m: int, kind: str) -> None:
     """
     When 40 changes are made to 5 ConfigMaps by several writers
-    """
-    _make_many_changes(world, n, m, kind)
-
-
-@given("{n:Number} changes have been made to {m:Number} {kind:Kind} by several writers")
-def many_changes_have_been_made(world: World, n: int, m: int, kind: str) -> None:
-    """
     Given 20 changes have been made to 5 ConfigMaps by several writers
     """
     _make_many_changes(world, n, m, kind)
@@ -313,13 +302,6 @@ def _without_surplus_bookmarks(events: list[tuple[str, Any]], wanted: list[dict[
 
 def _told(events: list[tuple[str, Any]]) -> str:
     return ", ".join(f"{kind.lower()} {get(obj, 'metadata.name')}" for kind, obj in events) or "nothing"
-
-
-def _make_changes(world: World, table: Table) -> None:
-    for row in rows(table, "change", "object"):
-        ref: ObjectRef = TYPES["Object"](row["object"])
-        fields = {name: cell for name, cell in row.items() if name not in ("change", "object") and cell}
-        _make_change(world, row["change"], ref, fields, {})
 
 
 def _make_change(world: World, change: str, ref: ObjectRef, fields: dict[str, str], options: dict[str, str]) -> Object:
