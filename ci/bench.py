@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from refkube.apimachinery.rest import HttpRequest  # noqa: E402
 from refkube.client.client import Client  # noqa: E402
 from refkube.cluster import Cluster  # noqa: E402
+from refkube.engine.garbage import leave_alone  # noqa: E402
 from refkube.hostnet.http import Answer, get, serve  # noqa: E402
 from refkube.kubeproxy.proxier import Options as ProxyOptions  # noqa: E402
 from refkube.kubeproxy.proxier import Proxier  # noqa: E402
@@ -72,6 +73,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no such figure: {', '.join(unknown)}; there are {', '.join(FIGURES)}", file=sys.stderr)
         return 3
+    leave_alone()  # as `refkube serve` and the suite's runner do
     for name in names or [name for name in FIGURES if name not in ON_DEMAND]:
         for line in FIGURES[name]():
             print(f"{name:<10} {line}", flush=True)
@@ -266,7 +268,6 @@ def rollout() -> Iterator[str]:
 
 def scale() -> Iterator[str]:
     """Up to 5,000 nodes and 150,000 Pods, behind no Service; hollow kubelets, no kube-proxy, no flannel."""
-    gc.set_threshold(200_000, 50, 100)  # what lives is large, and little of it is garbage
     first = 0.0
     for nodes, pods in ((20, 1_500), (300, 9_000), (1_000, 30_000), (5_000, 150_000)):
         cluster, client = _with_nodes(nodes)

@@ -37,6 +37,7 @@ from refkube.component import Component, Unusable, text_at
 from refkube.controllers.common.context import Options, Startable
 from refkube.controllers.serviceaccounttoken import SIGN
 from refkube.engine.clock import WallClock
+from refkube.engine.garbage import leave_alone
 from refkube.engine.loop import Poller
 from refkube.kubeproxy.proxier import Options as ProxyOptions
 from refkube.kubeproxy.proxier import Proxier
@@ -156,6 +157,7 @@ def serve(
         print(f"export KUBECONFIG={written.resolve()}", flush=True)
 
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    leave_alone()
     try:
         listener = server.listen(host, port)
         server.run(
@@ -401,6 +403,7 @@ def _signer(path: Path, component: Component) -> Tokens:
 
 def _run(component: Component, part: Startable, leader_elect: bool, forever: Callable[[], None] | None = None) -> None:
     _say(f"{component.name} is {component.identity}")
+    leave_alone()
     try:
         kept = component.run(part, component.name if leader_elect else "", forever)
     except Unusable as why:

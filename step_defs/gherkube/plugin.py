@@ -12,11 +12,14 @@ the suite's own folder, and opens no target before one of them is collected. Wha
 
 from __future__ import annotations
 
+import gc
+import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from gherkube.spec import Case, Feature
 
 PROPERTY = "gherkube"
+_THRESHOLD = (50_000, 20, 20)  # a cluster's objects come in great numbers, and go together
 
 # Short options that another well-known plugin claims; with that one installed only --gherkube-... is there.
 _RIVALS = {"--profile": "pytest_profiling", "--retries": "pytest_retry"}
@@ -206,11 +210,28 @@ def _bind(feature: Feature, title: str) -> Any:
 
     global _binding
     _binding = True
+    _quicken()
     try:
         decorate = pytest_bdd.scenario(feature.path.name, title, features_base_dir=str(feature.path.parent))
         return decorate(lambda: None)
     finally:
         _binding = False
+
+
+@cache
+def _quicken() -> None:
+    """For every step pytest-bdd asks all fixtures of the session, twice; ours are known by what they match."""
+    from gherkube import steps
+
+    scenario: Any = importlib.import_module("pytest_bdd.scenario")
+    usual = scenario.find_fixturedefs_for_step
+
+    def found(step: Any, fixturemanager: Any, node: pytest.Item) -> Iterable[Any]:
+        names = steps.fixtures_of(step.type, step.name) if isinstance(node, ScenarioItem) else ()
+        ours = [made for name in names for made in fixturemanager.getfixturedefs(name, node) or ()]
+        return ours or usual(step=step, fixturemanager=fixturemanager, node=node)
+
+    scenario.find_fixturedefs_for_step = found
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -234,6 +255,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    _leave_alone(config)
+
+
+def _leave_alone(config: pytest.Config) -> None:
+    """What is there now stays to the end: looking through it for garbage takes a fifth of a run in process."""
+    gc.collect()
+    gc.freeze()
+    config.add_cleanup(partial(gc.set_threshold, *gc.get_threshold()))
+    config.add_cleanup(gc.unfreeze)
+    gc.set_threshold(*_THRESHOLD)
 
 
 # Scenarios

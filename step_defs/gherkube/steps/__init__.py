@@ -63,6 +63,7 @@ class Definition:
     domain: str
     function: Callable[..., Any]
     parser: parsers.StepParser
+    fixture: str  # as pytest-bdd named it
 
     @property
     def example(self) -> str:
@@ -105,8 +106,9 @@ def _define(type_: Any, text: str) -> Callable[[F], F]:
 
     def register(function: F) -> F:
         domain = function.__module__.rpartition(".")[2]
-        _catalogue.append(Definition(type_, text, domain, function, parser))
         pytest_bdd.step(parser, type_, stacklevel=2)(function)
+        fixture = next(reversed(vars(sys.modules[function.__module__])))  # the name that came last
+        _catalogue.append(Definition(type_, text, domain, function, parser, fixture))
         return function
 
     return register
@@ -122,6 +124,12 @@ def catalogue() -> list[Definition]:
     """Every step definition of the suite, by domain."""
     modules()
     return [definition for definition in _catalogue if definition.function.__module__.startswith(__name__)]
+
+
+@cache
+def fixtures_of(type_: str, text: str) -> tuple[str, ...]:
+    """The fixtures of the definitions that a step matches."""
+    return tuple(definition.fixture for definition in catalogue() if definition.matches(type_, text))
 
 
 def fixtures() -> dict[str, Any]:
