@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +24,7 @@ PYTEST = (str(BIN / "pytest"), "-q", "-p", "no:cacheprovider")
 SERVED = ("pods.run", "pods.real", "dns", "storage.provision", "lb.provision")
 OUTSIDE = "/debug/refkube/machines"
 # The profiles of the data path: the others say nothing that a kernel could change.
-NETWORK = ("pod-network", "flannel", "service-network", "ipvs")
+NETWORK = ("service-network", "pod-network", "ipvs", "flannel")  # those that take longest first
 # Those in which a store shows: versions, watches, lists, writers at once.
 STORE = ("api", "selection", "admission", "discovery")
 # What is asked of components that are processes. Nodes have no network in common there, so not NETWORK; STORE is asked
@@ -60,8 +61,30 @@ def main(names: list[str]) -> int:
 
 
 def run(*command: str, **environment: str) -> bool:
-    print("$", " ".join(command).replace(str(ROOT) + "/", "").replace(str(BIN) + "/", ""), flush=True)
+    print("$", shown(command), flush=True)
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode == 0
+
+
+def shown(command: tuple[str, ...]) -> str:
+    return " ".join(command).replace(str(ROOT) + "/", "").replace(str(BIN) + "/", "")
+
+
+def side_by_side(*commands: tuple[str, ...]) -> bool:
+    """Each has one processor, as a kernel of User Mode Linux has; what one says is told when it has ended."""
+
+    def told(command: tuple[str, ...]) -> tuple[subprocess.CompletedProcess[str], float]:
+        began = time.monotonic()
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return done, time.monotonic() - began
+
+    good = True
+    with ThreadPoolExecutor(os.cpu_count()) as processors:
+        for command, (done, seconds) in zip(commands, processors.map(told, commands), strict=True):
+            print("$", shown(command), f"({seconds:.0f} s)", done.stdout, sep="\n", flush=True)
+            good = good and done.returncode == 0
+    return good
 
 
 def lint() -> bool:
@@ -94,7 +117,7 @@ def features() -> bool:
         coverage, told = str(BIN / "coverage"), {"COVERAGE_FILE": f"{kept}/coverage"}
         return all(
             [
-                run(coverage, "run", "-m", *("pytest", *PYTEST[1:]), "features", **told),
+                run(coverage, "run", "-m", *("pytest", *PYTEST[1:]), "-n", "2", "features", **told),
                 run(coverage, "combine", "-q", **told),
                 run(coverage, "report", "--skip-covered", "--sort=cover", **told),
                 run(str(BIN / "gherkube"), "run", "-n", "2", "--profile", "selection", "--profile", "workloads"),
@@ -133,13 +156,8 @@ def kernel() -> bool:
 
     if lacking() and uml.missing():
         raise Skipped(f"{lacking()}; User Mode Linux is {uml.missing()}")
-    profiles = [word for profile in NETWORK for word in ("--profile", profile)]
-    return all(
-        [
-            run(str(BIN / "gherkube"), "run", "--target", "kernel", *profiles),
-            run(sys.executable, "ci/differential.py", "--seeds", "20"),
-        ]
-    )
+    profiles = [(str(BIN / "gherkube"), "run", "--target", "kernel", "--profile", profile) for profile in NETWORK]
+    return side_by_side(*profiles, (sys.executable, "ci/differential.py", "--seeds", "20"))
 
 
 def components() -> bool:

@@ -26,6 +26,7 @@ from gherkube.drivers.foreign import USER, Proxies
 from gherkube.drivers.reference import SCHEDULER, ReferenceDriver
 
 SPEED = 10  # seconds of the cluster's time that pass in one in which it waits
+KEPT = ("PATH", "HOME", "LANG", "PYTHONPATH", "PYTHONPYCACHEPREFIX")  # of the environment, in the guest
 GUEST = "GHERKUBE_GUEST"  # the environment variable that says that this is the guest
 
 
@@ -103,7 +104,7 @@ def in_guest(command: Sequence[str]) -> int | None:
         return None
     if missing := uml.missing():
         raise TargetError(f"target 'kernel': {why}; User Mode Linux is {missing}")
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     print(f"{why}; so it is User Mode Linux's:", flush=True)
     try:
         return uml.run([sys.executable, *command], {**kept, GUEST: "1"})
