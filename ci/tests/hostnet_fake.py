@@ -77,6 +77,9 @@ class FakeNet:
     def iptables_save(self, table: str = "") -> str:
         return "".join(f"{line}\n" for line in self.restored.splitlines() + [f"-A {one}" for one in self.jumps])
 
+    def iptables_given(self) -> list[str]:
+        return self.iptables_save().splitlines()
+
     def flows(self) -> list[Any]:
         return []
 

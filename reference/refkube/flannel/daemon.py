@@ -57,7 +57,7 @@ class Flanneld:
         self._lease: Lease | None = None
         self._backend: Backend | None = None
         self._peers: dict[str, Lease] = {}  # by node
-        self._shown: list[str] = []  # how the kernel shows the rules that were written
+        self._shown: list[str] = []  # the rules that there were when they were written
         self._running = False
         self._waiting: list[Callable[[], object]] = []
         self._timers: dict[str, Timer] = {}
@@ -225,7 +225,7 @@ class Flanneld:
     # Masquerading
 
     def _ensure_rules(self, lease: Lease) -> None:
-        """Nothing is parsed as long as the kernel shows what it showed after they were written."""
+        """Nothing is written as long as nobody has changed them since."""
         if self._shown and self._rules_shown() == self._shown:
             return
         wanted = rules(self._options.network, lease.subnet, self._options.ip_masq)
@@ -242,8 +242,7 @@ class Flanneld:
 
     def _rules_shown(self) -> list[str]:
         """Its own rules, and those that lead there."""
-        saved = [line for table in ("nat", "filter") for line in self._net.iptables_save(table).splitlines()]
-        return [line for line in saved if CHAINS in line and line.startswith("-A")]
+        return [rule for rule in self._net.iptables_given() if CHAINS in rule]
 
 
 def rules(network: str, subnet: str, ip_masq: bool) -> list[tuple[str, str, str]]:

@@ -306,6 +306,11 @@ class Namespace(Protocol):
         """All tables, or one, as text that iptables_restore takes."""
         ...
 
+    def iptables_given(self) -> list[str]:
+        """ "nat POSTROUTING -j KUBE-POSTROUTING": every rule, as the one who asks would give it or as iptables-save has
+        it. Cheaper than that: to see whether somebody has changed them."""
+        ...
+
     def flows(self) -> list[Flow]:
         """Tracked connections (conntrack -L)."""
         ...

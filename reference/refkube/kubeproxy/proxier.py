@@ -115,7 +115,7 @@ class Proxier:
         self._node_addresses: list[str] = []
         self._local_addresses: frozenset[str] = frozenset()
         self._rules = ""  # the text restored last
-        self._shown: list[str] = []  # how the kernel has shown it then
+        self._shown: list[str] = []  # what rules there were then
         self._first = self._full = True
         self._scheduled = False
         self._last = -self._options.sync_period
@@ -501,9 +501,8 @@ class Proxier:
         self._shown = self._rules_shown()
 
     def _rules_shown(self) -> list[str]:
-        """Its own rules, and those that lead there, as the kernel shows them."""
-        saved = [line for table in rules.CHAINS for line in self._net.iptables_save(table).splitlines()]
-        return [line for line in saved if "KUBE-" in line and line.startswith("-A")]
+        """Its own rules, and those that lead there."""
+        return [rule for rule in self._net.iptables_given() if "KUBE-" in rule]
 
     def _offer_health(self, service: str, port: int, local: int) -> None:
         try:

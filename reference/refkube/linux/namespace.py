@@ -55,6 +55,7 @@ class LinuxNamespace:
 
     def close(self) -> None:
         self._sockets.close()
+        self._netfilter.close()
         self.inside(self._netlink.close)
         self.inside.close()
 
@@ -150,6 +151,9 @@ class LinuxNamespace:
 
     def iptables_save(self, table: str = "") -> str:
         return self._netfilter.save(table)
+
+    def iptables_given(self) -> list[str]:
+        return self._netfilter.given()
 
     def flows(self) -> list[Flow]:
         return self._netfilter.flows()

@@ -1,7 +1,7 @@
-"""Rules and sets of a namespace, through iptables, ipset and conntrack.
+"""Rules and sets of a namespace, through iptables, netlink and conntrack.
 
 A command is dear (a tenth of a second under User Mode Linux), and a component gives many in one go: changes are kept
-until the loop comes by, or somebody asks, and then given all at once, sets before the rules that name them. What is
+until the instant is quiet, or somebody asks, and then given all at once, sets before the rules that name them. What is
 refused then is told to the loop. Where nobody else changes a namespace, what was read once is known; in a shared one
 the kernel is asked, and of the sets those that were there are taken over.
 """
@@ -15,10 +15,14 @@ import shlex
 import shutil
 from collections.abc import Iterable
 from functools import cache
+from typing import TypeVar
 
 from refkube.engine.loop import Loop
 from refkube.hostnet import Endpoint, Flow, NetError
 from refkube.linux.inside import Inside
+from refkube.linux.ipset import IpSets
+
+T = TypeVar("T")
 
 _LATER = {"-A", "-I", "-N", "-D", "-F", "-X", "-P"}
 _TABLE = re.compile(r"(?:^|\s)-t\s+(\S+)")
@@ -29,10 +33,12 @@ class Netfilter:
         self._inside = inside
         self._loop = loop
         self._rules: list[str] = []  # texts for iptables-restore
-        self._sets: list[str] = []  # lines for ipset restore
+        self._sets: list[tuple[str, ...]] = []  # what `linux.ipset` is to do
+        self._ipset: IpSets | None = None
         self._types: dict[str, str] = {}
         self._entries: dict[str, set[str]] = {}
         self._there: dict[tuple[str, str], list[str]] = {}  # (table, chain) -> its rules, as they were given
+        self._doubtful: set[tuple[str, str]] = set()  # chains of which a rule is gone that nobody had given like that
         self._saved: str | None = None
         self._due = False
         self.shared = inside.own
@@ -46,7 +52,7 @@ class Netfilter:
         rest = _TABLE.sub(" ", arguments, count=1).strip()
         command, _, rule = rest.partition(" ")
         chain, _, rule = rule.strip().partition(" ")
-        if command == "-C" and self.shared:
+        if command == "-C" and (self.shared or (table, chain) in self._doubtful):
             self.flush()
             return self._inside.run([tool("iptables"), "-w", *shlex.split(arguments)])[0] == 0
         if command == "-C":
@@ -64,6 +70,7 @@ class Netfilter:
                 table = line[1:].strip()
             elif line.startswith(":") and " - " in line:  # a chain of the user's
                 self._there.pop((table, line[1:].split()[0]), None)
+                self._doubtful.discard((table, line[1:].split()[0]))
             elif line.startswith("-"):
                 command, _, rest = line.partition(" ")
                 chain, _, rule = rest.partition(" ")
@@ -81,14 +88,23 @@ class Netfilter:
         return begin + rules + end
 
     def _note(self, table: str, command: str, chain: str, rule: str) -> None:
-        """What is there from now on, for -C: whoever asks writes a rule as it was written before."""
+        """What is there from now on: whoever asks writes a rule as it was written before."""
         rules = self._there.setdefault((table, chain), [])
         if command in ("-A", "-I"):
             rules.append(rule)
         elif command == "-D" and rule in rules:
             rules.remove(rule)
+        elif command == "-D":
+            rules.append(f"without {rule}")
+            self._doubtful.add((table, chain))
         elif command in ("-F", "-X"):
             rules.clear()
+            self._doubtful.discard((table, chain))
+
+    def given(self) -> list[str]:
+        if self.shared:
+            return [line for line in self.save().splitlines() if line.startswith("-A")]
+        return [f"{table} {chain} {rule}" for (table, chain), rules in self._there.items() for rule in rules]
 
     # Sets
 
@@ -100,12 +116,12 @@ class Netfilter:
             raise NetError(errno.EEXIST, "ipset: Set cannot be created: set with the same name already exists")
         self._types[name] = type
         self._entries[name] = set()
-        self._later(self._sets, " ".join(("create", name, type, options)).rstrip())
+        self._later(self._sets, ("create", name, type, options))
 
     def destroy_ipset(self, name: str) -> None:
         self._known(name)
         self.flush()
-        self._command(["ipset", "destroy", name])
+        self._inside(self._change_sets, [("destroy", name)])
         del self._types[name], self._entries[name]
 
     def ipset_entries(self, name: str) -> set[str]:
@@ -115,9 +131,9 @@ class Netfilter:
     def change_ipset(self, name: str, add: Iterable[str], remove: Iterable[str]) -> None:
         self._known(name)
         held = self._entries[name]
-        for verb, entries in (("add", set(add) - held), ("del", set(remove) & held)):
+        for verb, entries in (("add", set(add) - held), ("delete", set(remove) & held)):
             for entry in sorted(entries):
-                self._later(self._sets, f"{verb} {name} {entry}")
+                self._later(self._sets, (verb, name, self._types[name], entry))
             held.symmetric_difference_update(entries)
 
     def _take_over(self) -> None:
@@ -139,16 +155,31 @@ class Netfilter:
         sets, self._sets = self._sets, []
         rules, self._rules = self._rules, []
         if sets:
-            self._command(["ipset", "restore"], "\n".join(sets) + "\n")
+            self._inside(self._change_sets, sets)
         if rules:
             self._saved = None
-            self._command([tool("iptables-restore"), "-w", "--noflush"], "".join(rules))
+            try:
+                self._command([tool("iptables-restore"), "-w", "--noflush"], "".join(rules))
+            except NetError:
+                for chain, known in self._there.items():  # what is there now is not known
+                    known.append("refused")
+                    self._doubtful.add(chain)
+                raise
 
-    def _later(self, kept: list[str], text: str) -> None:
-        kept.append(text)
+    def _change_sets(self, changes: list[tuple[str, ...]]) -> None:
+        self._ipset = self._ipset or IpSets()
+        for verb, *words in changes:
+            getattr(self._ipset, verb)(*words)
+
+    def close(self) -> None:
+        if self._ipset is not None:
+            self._inside(self._ipset.close)
+
+    def _later(self, kept: list[T], change: T) -> None:
+        kept.append(change)
         if not self._due:
             self._due = True
-            self._loop.call_soon(self._flush_soon)
+            self._loop.call_idle(self._flush_soon)
 
     def _flush_soon(self) -> None:
         self._due = False

@@ -255,6 +255,9 @@ class Namespace:
     def iptables_save(self, table: str = "") -> str:
         return self.stack.netfilter.save(table)
 
+    def iptables_given(self) -> list[str]:
+        return self.stack.netfilter.given()
+
     def flows(self) -> list[Flow]:
         now = self._wire.now()
         return [_flow(flow, now) for flow in self.stack.conntrack]

@@ -174,6 +174,14 @@ class Netfilter:
     def save(self, table: str = "") -> str:
         return "".join(self._saved(name) for name in TABLES if name == table or not table)
 
+    def given(self) -> list[str]:
+        return [
+            f"{table} {chain.name} {rule.text}"
+            for table, chains in self.tables.items()
+            for chain in chains.values()
+            for rule in chain.rules
+        ]
+
     def decides(self, tables: tuple[str, ...], hook: str) -> bool:
         """Whether there is any rule for a packet that comes by."""
         return any((table, hook) in self._active for table in tables)
