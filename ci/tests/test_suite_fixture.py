@@ -67,6 +67,21 @@ def test_nodes_fall_silent_and_join(cluster: TestCluster) -> None:
         cluster.silence("moon")
 
 
+def test_a_node_is_cut_off_and_mended(cluster: TestCluster) -> None:
+    client = cluster.client()
+
+    def told(ready: str) -> None:
+        conditions = {one.type: one.status for one in client.get(Node, "n1").status.conditions}
+        assert conditions["Ready"] == ready
+
+    cluster.cut_off("n1")
+    cluster.eventually(lambda: told("Unknown"), within=120.0)
+    cluster.mend("n1")
+    cluster.eventually(lambda: told("True"), within=60.0)
+    with pytest.raises(ValueError, match="no node 'moon'"):
+        cluster.cut_off("moon")
+
+
 def test_one_cluster_is_reached_in_process_by_the_official_client_and_by_kubeconfig(cluster: TestCluster) -> None:
     kubernetes = pytest.importorskip("kubernetes")
     before = cluster.client()

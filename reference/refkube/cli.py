@@ -39,6 +39,7 @@ from refkube.controllers.serviceaccounttoken import SIGN
 from refkube.engine.clock import WallClock
 from refkube.engine.garbage import leave_alone
 from refkube.engine.loop import Poller
+from refkube.hostnet import NetError
 from refkube.kubeproxy.proxier import Options as ProxyOptions
 from refkube.kubeproxy.proxier import Proxier
 from refkube.scheduler.scheduler import Scheduler
@@ -357,17 +358,18 @@ def kube_proxy(
 ) -> None:
     """Run kube-proxy in IPVS mode on this machine's kernel, in the network namespace that it is in. Wants root."""
     with _extra("linux"):
-        from refkube.linux.host import LinuxHost, lacking
+        from refkube.linux.host import this_machine
         from refkube.linux.poller import SocketPoller
     if ipvs_scheduler not in SCHEDULERS:
         _fail(f"no such scheduler: {ipvs_scheduler}; there are {', '.join(SCHEDULERS)}")
-    if why := lacking():
-        _fail(f"this machine's kernel cannot be worked on: {why}")
     poller = SocketPoller()
     component = _component("kube-proxy", kubeconfig, 1.0, poller)
     poller.post = component.loop.post
     name = hostname_override or platform.node()
-    host = LinuxHost(name, component.loop, poller, own=True)
+    try:
+        host = this_machine(name, component.loop, poller)
+    except NetError as why:
+        _fail(f"this machine's kernel cannot be worked on: {why.strerror}")
     options = ProxyOptions(scheduler=ipvs_scheduler, cluster_cidr=cluster_cidr)
     _run(component, Proxier(component.client(), component.loop, host, name, options), leader_elect=False)
 

@@ -95,6 +95,18 @@ class LinuxHost:
         self.namespace.close()
 
 
+def this_machine(name: str, loop: Loop, poller: SocketPoller) -> LinuxHost:
+    """The one that this process is on. NetError where it has no virtual servers, or one may not have them."""
+    try:
+        host = LinuxHost(name, loop, poller, own=True)
+        host.namespace.virtual_servers()
+    except OSError as why:
+        raise NetError(why.errno, str(why.strerror or why)) from None
+    except Exception as why:  # netlink's own, where nobody serves a family
+        raise NetError(errno.EOPNOTSUPP, f"no virtual servers ({why})") from None
+    return host
+
+
 class Switch:
     """A bridge in a namespace of its own, where machines plug their cards in."""
 

@@ -110,6 +110,15 @@ class TestCluster:
     def resume(self, node: str) -> None:
         self._run(self._kubelet(node).start)
 
+    def cut_off(self, node: str) -> None:
+        """Let nothing get from a node to others or to the API server, nor back, while all on it runs on."""
+        self._kubelet(node)
+        self._run(lambda: self._cluster.cut_off(node))
+
+    def mend(self, node: str) -> None:
+        self._kubelet(node)
+        self._run(lambda: self._cluster.mend(node))
+
     def join(self, node: str) -> None:
         """Add one more node."""
         self._run(lambda: self._cluster.join(node))
