@@ -10,7 +10,7 @@ import os
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -577,7 +577,7 @@ class Cluster:
 
     def _kubelet(self, client: Client, machine: Machine) -> Kubelet:
         """With its runtime, and the node's network."""
-        runtime = Runtime(self.loop, Images(self.loop, self._image), self.ids.uid)
+        runtime = Runtime(self.loop, Images(self.loop, partial(self._image, machine.name)), self.ids.uid)
         runtime.disk.mount(self.storage.root, self.storage.disk)
         network = self.networks[machine.name] = self._network(machine, self.networking)
         dns = coredns.ADDRESS if self.networking.dns else ""
@@ -600,12 +600,10 @@ class Cluster:
     def _account(self, namespace: str, name: str, agent: str, node: str = "") -> Client:
         return Client(self._uplinks[node] if node else self.handle, _service_account(namespace, name), agent)
 
-    def _image(self, repository: str) -> Image | None:
-        return self._coredns if repository == coredns.REPOSITORY else known(repository)
-
-    @cached_property
-    def _coredns(self) -> Image:
-        client = self._account("kube-system", "coredns", "coredns")
+    def _image(self, node: str, repository: str) -> Image | None:
+        if repository != coredns.REPOSITORY:
+            return known(repository)
+        client = self._account("kube-system", "coredns", "coredns", node)
         return Image(("/coredns",), programs={"coredns": coredns_main(lambda: Records(client, self.loop))})
 
     def stored(self, key: str) -> Object | None:
