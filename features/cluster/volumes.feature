@@ -51,6 +51,12 @@ Feature: Claims and volumes
         | name  | spec.storageClassName | spec.capacity.storage |
         | one   | manual                | <one>                 |
         | other | manual                | <other>               |
+      And the PersistentVolume "one" has come to have:
+        | field        | value     |
+        | status.phase | Available |
+      And the PersistentVolume "other" has come to have:
+        | field        | value     |
+        | status.phase | Available |
       When a PersistentVolumeClaim "data" is created with:
         | field                           | value  |
         | spec.storageClassName           | manual |

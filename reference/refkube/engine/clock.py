@@ -60,8 +60,11 @@ class WallClock:
         if not speed > 0:
             raise ValueError(f"the speed of a clock must be positive: {speed}")
         self.speed = speed
-        self._start = time.time() if start is None else start
-        self._origin = time.monotonic()
+        self.set(time.time() if start is None else start)
+
+    def set(self, now: float) -> None:
+        """Make it this time. It may go back: only before anybody has asked."""
+        self._start, self._origin = now, time.monotonic()
 
     def now(self) -> float:
         return self._start + (time.monotonic() - self._origin) * self.speed
