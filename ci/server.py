@@ -14,12 +14,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from refkube.client.client import Client
-from refkube.client.http import connect
-from refkube.cluster import STANDARD_CLASS
-from refkube.engine.clock import WallClock
-from refkube.engine.loop import Loop
-
 # What runs beside the API server, each a process of its own.
 COMPONENTS = (
     (
@@ -28,7 +22,10 @@ COMPONENTS = (
     ),
     ("scheduler",),
     *(
-        ("kubelet", "--name", f"n{number}", "--node-ip", f"192.168.100.{10 + number}", "--port", "0")
+        (
+            *("kubelet", "--name", f"n{number}", "--node-ip", f"192.168.100.{10 + number}", "--port", "0"),
+            *("--lan", "{directory}/lan", "--cluster-dns", "10.96.0.10"),
+        )
         for number in (1, 2, 3)
     ),
 )
@@ -104,13 +101,6 @@ class Component:
         return self._output.read()[-4000:].strip()
 
 
-def _add_default_class(server: Server) -> None:
-    """What an addon does elsewhere."""
-    handle = connect(Loop(WallClock()), str(server.kubeconfig))
-    Client(handle).create("storageclasses.storage.k8s.io", STANDARD_CLASS)
-    handle.close()
-
-
 @contextmanager
 def refkube_processes(speed: float) -> Iterator[Server]:
     """An API server alone, and scheduler, controllers and three nodes beside it; all are gone afterwards.
@@ -118,11 +108,10 @@ def refkube_processes(speed: float) -> Iterator[Server]:
     A component that ends on its own, or not well, is an error, unless there is one already.
     """
     told = ("--speed", str(speed))
-    with refkube_server("--nodes", "0", "--controllers", "", *told) as server, ExitStack() as files:
+    with refkube_server("--nodes", "0", "--controllers", "", "--addons", *told) as server, ExitStack() as files:
         running: list[Component] = []
         wrong: list[str] = []
         try:
-            _add_default_class(server)
             for command, *options in COMPONENTS:
                 output = files.enter_context(tempfile.TemporaryFile("w+"))
                 given = [option.format(directory=server.directory) for option in options]

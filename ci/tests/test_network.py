@@ -19,7 +19,9 @@ def lab() -> Lab:
     return Lab()
 
 
-def test_pods_reach_each_other_and_are_seen_under_their_own_address(lab: Lab) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_pods_reach_each_other_and_are_seen_under_their_own_address(apart: bool) -> None:
+    lab = Lab(apart)
     for origin in lab.pods:
         for target in lab.pods:
             assert lab.get(origin, lab.address(target), 8080) == f"{target} saw {lab.address(origin)}"

@@ -104,6 +104,9 @@ def serve(
     kubeconfig: Annotated[Path | None, typer.Option(help="Where to write the kubeconfig.")] = None,
     nodes: Annotated[int, typer.Option(min=0, help="Nodes to run, named n1, n2 ...")] = 0,
     controllers: Controllers = "*",
+    addons: Annotated[
+        bool | None, typer.Option(help="Make a default StorageClass, and names; also where all nodes are elsewhere.")
+    ] = None,
     flannel_backend: Annotated[
         str, typer.Option(metavar="NAME", help="How Pods' packets get from node to node: vxlan, udp or host-gw.")
     ] = "vxlan",
@@ -142,6 +145,7 @@ def serve(
             networking=networking(flannel_backend, proxy_scheduler),
             on_error=lambda why, what: _say(f"{what}: {why!r}"),
             wire=Kubelets(held.client, held.client_key),
+            addons=addons,
         )
     except (StoreError, StatusError, ValueError) as why:
         _fail(str(why))
@@ -315,19 +319,28 @@ def kubelet(
         str, typer.Option(help="Where to listen for the API server, which finds the node there; 0.0.0.0 is anywhere.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 10250,
+    cluster_dns: Annotated[str, typer.Option(metavar="ADDRESS", help="Whom Pods ask for names.")] = "",
+    lan: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Nodes with the same directory are on one network.")
+    ] = None,
     speed: Speed = 1.0,
 ) -> None:
     """Run a node against an API server until interrupted: its kubelet, and containers that are programs."""
     with _extra():
         from refkube.serving import credentials, server
+        from refkube.serving.segment import Segment
     component = _component("kubelet", kubeconfig, speed)
     try:
         listener = server.listen(address, port)
         host = platform.node() if address in ("0.0.0.0", "::") else address
         where = host, listener.getsockname()[1]
-        machinery = Machinery(component.client(), component.loop, name, node_ip, where)
+        segment = Segment(lan) if lan is not None else None
+        send = segment.send if segment is not None else None
+        machinery = Machinery(component.client(), component.loop, name, node_ip, where, send, cluster_dns)
     except (server.AddressInUse, ValueError) as why:
         _fail(str(why))
+    except OSError as why:
+        _fail(f"{lan}: {why.strerror}")
     with TemporaryDirectory() as kept:
         key, certificate, authority = (Path(kept) / name for name in ("server.key", "server.crt", "client-ca.crt"))
         made = (*credentials.self_signed(host, component.loop.now()), component.authority.encode())
@@ -342,11 +355,15 @@ def kubelet(
                 certificate=certificate,
                 key=key,
                 client_authority=authority if component.authority else None,
-                started=lambda: None,
+                started=lambda: segment.open(machinery.arrived) if segment is not None else None,
                 stopping=machinery.stop,
             )
 
-        _run(component, machinery, leader_elect=False, forever=forever)
+        try:
+            _run(component, machinery, leader_elect=False, forever=forever)
+        finally:
+            if segment is not None:
+                segment.close()
 
 
 @app.command("kube-proxy")

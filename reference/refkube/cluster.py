@@ -10,7 +10,7 @@ import os
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -401,23 +401,37 @@ class Network:
 
 
 class Machinery:
-    """One node as a process of its own: kubelet, flanneld and kube-proxy, on a LAN that no other process is on.
+    """One node as a process of its own: kubelet, flanneld and kube-proxy.
 
-    `where` is the host and port that others find the kubelet at; it answers by `serve`.
+    `where` is the host and port that others find the kubelet at; it answers by `serve`. `send` passes its frames on to
+    the nodes of other processes, and `arrived` takes theirs.
     """
 
-    def __init__(self, client: Client, loop: Loop, name: str, address: str, where: tuple[str, int]):
-        host = Fabric(loop).join(name, address)
+    def __init__(
+        self,
+        client: Client,
+        loop: Loop,
+        name: str,
+        address: str,
+        where: tuple[str, int],
+        send: Callable[[bytes], object] | None = None,
+        cluster_dns: str = "",
+    ):
+        fabric = Fabric(loop, ip_address(address).packed[-1])
+        host = fabric.join(name, address)
+        self.arrived = fabric.lan.arrived
+        if send is not None:
+            fabric.go_on(name, send)
         parts: dict[str, Callable[[], Startable]] = {
             FLANNELD: lambda: Flanneld(client.with_user_agent(FLANNELD), loop, host, name),
             KUBE_PROXY: lambda: Proxier(client.with_user_agent(KUBE_PROXY), loop, host, name),
         }
         self._network = Network(loop, host, parts)
         storage = HostPath()
-        runtime = Runtime(loop, Images(loop, known), Ids(None).uid)
+        runtime = Runtime(loop, Images(loop, _images(client.with_user_agent("coredns"), loop)), Ids(None).uid)
         runtime.disk.mount(storage.root, storage.disk)
         machine = Machine(name, address, hostname=where[0], port=where[1])
-        self.kubelet = Kubelet(client, loop, machine, runtime, self._network.cni, host)
+        self.kubelet = Kubelet(client, loop, machine, runtime, self._network.cni, host, cluster_dns)
         self.serve: Serve = Guard(NodeServer(self.kubelet).serve, client, name, loop.now)
 
     def start(self) -> None:
@@ -435,7 +449,7 @@ class Cluster:
     run to run. `users` are static tokens. `controllers` run from the beginning: all, none, or those of these names;
     so do the kubelets of `nodes` nodes, n1, n2 ... and, if there are any or it is asked for, the `scheduler`. Nodes
     whose kubelets are not hollow have a network with flannel; `networking` adds kube-proxy and names. Kubelets of other
-    processes are reached by the `wire`.
+    processes are reached by the `wire`. `addons` are a default StorageClass and names, else there if there are nodes.
     """
 
     def __init__(
@@ -455,6 +469,7 @@ class Cluster:
         networking: Networking | None = None,
         kernel: Kernel | None = None,
         wire: Wire | None = None,
+        addons: bool | None = None,
     ):
         self.hollow = hollow
         self.kubelets: list[Kubelet | HollowKubelet] = []
@@ -496,14 +511,15 @@ class Cluster:
         self.scheduler = Scheduler(self.client("kube-scheduler"), self.loop) if wanted else None
         if self.scheduler is not None:
             self.scheduler.start()
-        if nodes:
+        addons = nodes > 0 if addons is None else addons
+        if addons:
             _ensure(self.client("apiserver", "system:masters"), "storageclasses.storage.k8s.io", STANDARD_CLASS)
         self.networking = networking or Networking(kube_proxy=False, dns=False)
         self.networks: dict[str, Network] = {}
         self._uplinks: dict[str, Uplink] = {}
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
-        if nodes and self.networking.dns:
+        if addons and self.networking.dns:
             for resource, obj in coredns.objects():
                 _ensure(self.client("apiserver", "system:masters"), resource, obj)
         self.loop.run_for(A_MOMENT if self.networks else 0.0)
@@ -577,7 +593,8 @@ class Cluster:
 
     def _kubelet(self, client: Client, machine: Machine) -> Kubelet:
         """With its runtime, and the node's network."""
-        runtime = Runtime(self.loop, Images(self.loop, partial(self._image, machine.name)), self.ids.uid)
+        names = self._account("kube-system", "coredns", "coredns", machine.name)
+        runtime = Runtime(self.loop, Images(self.loop, _images(names, self.loop)), self.ids.uid)
         runtime.disk.mount(self.storage.root, self.storage.disk)
         network = self.networks[machine.name] = self._network(machine, self.networking)
         dns = coredns.ADDRESS if self.networking.dns else ""
@@ -599,12 +616,6 @@ class Cluster:
 
     def _account(self, namespace: str, name: str, agent: str, node: str = "") -> Client:
         return Client(self._uplinks[node] if node else self.handle, _service_account(namespace, name), agent)
-
-    def _image(self, node: str, repository: str) -> Image | None:
-        if repository != coredns.REPOSITORY:
-            return known(repository)
-        client = self._account("kube-system", "coredns", "coredns", node)
-        return Image(("/coredns",), programs={"coredns": coredns_main(lambda: Records(client, self.loop))})
 
     def stored(self, key: str) -> Object | None:
         """What an observed store holds under a key of its own ("/registry/pods/default/web")."""
@@ -684,6 +695,12 @@ def _found(storage: Storage, name: str, namespace: str = "") -> Object | None:
 
 def _token_of(secret: Object) -> str:
     return b64decode((secret.get("data") or {}).get("token", "")).decode(errors="replace")
+
+
+def _images(client: Client, loop: Loop) -> Callable[[str], Image | None]:
+    """Those that everybody knows, and coredns, which asks by the client."""
+    names = Image(("/coredns",), programs={"coredns": coredns_main(lambda: Records(client, loop))})
+    return lambda repository: names if repository == coredns.REPOSITORY else known(repository)
 
 
 @cache

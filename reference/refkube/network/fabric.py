@@ -6,6 +6,8 @@ nothing, as the "internet" knows the way back to the LAN, but not to the Pods.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from refkube.engine.loop import Loop
 from refkube.hostnet import CLIENT, INTERNET, INTERNET_ROUTER, LAN_PREFIX, ROUTER, Address, Route
 from refkube.network.host import Host
@@ -13,11 +15,12 @@ from refkube.network.link import Lan, Nic, Wire
 
 
 class Fabric:
-    """`outside` is a client on the nodes' LAN that is no node, `internet` a server behind the router."""
+    """`outside` is a client on the nodes' LAN that is no node, `internet` a server behind the router. `vendor` tells
+    this fabric's devices from those of others."""
 
-    def __init__(self, loop: Loop):
+    def __init__(self, loop: Loop, vendor: int = 0x42):
         self.loop = loop
-        self.wire = Wire(loop)
+        self.wire = Wire(loop, vendor)
         self.lan, self._far_lan = Lan(self.wire), Lan(self.wire)
         self.hosts: dict[str, Host] = {}
         self.router = self._plugged("router", f"{ROUTER}/{LAN_PREFIX}")
@@ -36,6 +39,10 @@ class Fabric:
         host = self._plugged(name, f"{address}/{LAN_PREFIX}")
         host.namespace.replace_route(Route("default", "eth0", ROUTER))
         return host
+
+    def go_on(self, name: str, send: Callable[[bytes], object]) -> None:
+        """Let a machine's LAN go on elsewhere."""
+        self.lan.go_on(self._card(name), send)
 
     def cut_off(self, name: str) -> None:
         self.lan.detach(self._card(name))

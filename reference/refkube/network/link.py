@@ -8,19 +8,33 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any, Protocol
 
 from refkube.engine.loop import Loop
-from refkube.network.packet import NO_MAC, UDP, Frame, Packet, Tuple, Vxlan, decode, encode, encode_frame, text
+from refkube.network.packet import (
+    NO_MAC,
+    UDP,
+    Frame,
+    Packet,
+    Tuple,
+    Vxlan,
+    decode,
+    decode_frame,
+    encode,
+    encode_frame,
+    text,
+)
 
 _TURN = 256  # frames delivered before others have their turn
 
 
 class Wire:
-    """What all devices of a fabric share: the loop, what is under way, names for what is traced."""
+    """What all devices of a fabric share: the loop, what is under way, names for what is traced. `vendor` tells its
+    devices from those of other fabrics."""
 
-    def __init__(self, loop: Loop):
+    def __init__(self, loop: Loop, vendor: int = 0x42):
         self.loop = loop
         self.now = loop.now
         self.trace = loop.trace
@@ -28,6 +42,7 @@ class Wire:
         self._under_way: deque[tuple[Device, Frame]] = deque()
         self._scheduled = False
         self._macs = count(1)
+        self._vendor = f"02:{vendor:02x}:"
 
     def send(self, to: Device, frame: Frame) -> None:
         self._under_way.append((to, frame))
@@ -37,7 +52,7 @@ class Wire:
 
     def new_mac(self) -> str:
         """Locally administered, and never twice."""
-        return "02:42:" + next(self._macs).to_bytes(4, "big").hex(":")
+        return self._vendor + next(self._macs).to_bytes(4, "big").hex(":")
 
     def _deliver(self) -> None:
         self._scheduled = False
@@ -152,12 +167,25 @@ class Nic(Device):
 
 
 class Lan:
-    """One Ethernet segment. `spoils` may drop a frame (True), to try what a bad network does."""
+    """One Ethernet segment. `spoils` may drop a frame (True), to try what a bad network does. It may go on in other
+    processes, for one of its cards."""
 
     def __init__(self, wire: Wire):
         self.wire = wire
         self.spoils: Callable[[Frame], bool] | None = None
         self._nics: dict[str, Nic] = {}
+        self._uplink: tuple[Nic, Callable[[bytes], object]] | None = None
+
+    def go_on(self, nic: Nic, send: Callable[[bytes], object]) -> None:
+        """What this card sends to others than are here goes elsewhere, too; for what comes from there is `arrived`."""
+        self._uplink = nic, send
+
+    def arrived(self, data: bytes) -> None:
+        if self._uplink is not None:
+            with suppress(ValueError):
+                frame, nic = decode_frame(data), self._uplink[0]
+                if frame.dst == nic.mac or int(frame.dst[:2], 16) & 1:
+                    self.wire.send(nic, frame)
 
     def attach(self, nic: Nic) -> None:
         nic.lan = self
@@ -167,6 +195,7 @@ class Lan:
         self._nics.pop(nic.mac, None)
 
     def carry(self, sender: Nic, frame: Frame) -> None:
+        elsewhere = self._uplink[1] if self._uplink is not None and self._uplink[0] is sender else None
         if self._nics.get(sender.mac) is not sender:
             note(sender.owner, sender, frame.payload, "wire", "drop", "the cable is out")
         elif self.spoils is not None and self.spoils(frame):
@@ -177,6 +206,10 @@ class Lan:
             for nic in self._nics.values():
                 if nic is not sender:
                     self.wire.send(nic, frame.copy())
+            if elsewhere is not None:
+                elsewhere(encode_frame(frame))
+        elif elsewhere is not None:
+            elsewhere(encode_frame(frame))
         else:
             note(sender.owner, sender, frame.payload, "wire", "drop", f"nobody on the LAN is {frame.dst}")
 

@@ -190,6 +190,17 @@ def encode_frame(frame: Frame) -> bytes:
     return head + b"\x08\x06" + kind + ends
 
 
+def decode_frame(data: bytes) -> Frame:
+    """ValueError for what is neither IPv4 nor ARP, or damaged."""
+    dst, src, kind = data[:6].hex(":"), data[6:12].hex(":"), data[12:14]
+    if kind == b"\x08\x00":
+        return Frame(dst, src, decode(data[14:]))
+    if kind != b"\x08\x06" or len(data) < 42:
+        raise ValueError("neither IPv4 nor ARP")
+    operation, mac, source, target_mac, target = struct.unpack("!6xH6sI6sI", data[14:42])
+    return Frame(dst, src, Arp(operation == 2, mac.hex(":"), source, target_mac.hex(":"), target))
+
+
 def encode(packet: Packet) -> bytes:
     body = transport(packet)
     offset, more = packet.fragment or (0, False)

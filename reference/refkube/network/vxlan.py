@@ -7,7 +7,7 @@ from typing import Protocol
 from refkube.hostnet import NetError
 from refkube.network.fdb import Fdb
 from refkube.network.link import Device, Frame, note
-from refkube.network.packet import NO_MAC, UDP, Packet, Vxlan, number
+from refkube.network.packet import NO_MAC, UDP, Packet, Vxlan, decode_frame, number
 
 
 class Kernel(Protocol):
@@ -80,8 +80,17 @@ class Receiver:
 
     def __call__(self, packet: Packet) -> None:
         wrapped = packet.payload
+        if isinstance(wrapped, bytes):  # it comes from another process
+            wrapped = _unwrapped(wrapped)
         if isinstance(wrapped, Vxlan) and wrapped.vni in self.devices:
             self.devices[wrapped.vni].unwrapped(packet, wrapped.frame)
+
+
+def _unwrapped(data: bytes) -> Vxlan | bytes:
+    try:
+        return Vxlan(int.from_bytes(data[4:7], "big"), decode_frame(data[8:]))
+    except ValueError:
+        return data
 
 
 def _text(address: int) -> str:
