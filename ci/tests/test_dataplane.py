@@ -9,7 +9,7 @@ import pytest
 from refkube.cluster import Cluster, networking
 from refkube.coredns.manifest import ADDRESS
 from refkube.flannel.daemon import Flanneld
-from refkube.hostnet import RealServer, Stream
+from refkube.hostnet import INTERNET, INTERNET_ROUTER, RealServer, Route, Stream
 from refkube.hostnet.resolver import Config, Found, search
 from refkube.kubeproxy.proxier import Proxier
 
@@ -219,3 +219,38 @@ def test_a_server_that_is_silent_is_followed_by_the_next(named: Cluster) -> None
     named.loop.run_until(lambda: found, 30)
     assert found[0].outcome == "NOERROR"
     assert named.loop.now() - began >= 5
+
+
+def test_names_outside_of_the_cluster_are_asked_of_others_and_kept(named: Cluster) -> None:
+    net, loop, outside = named.networks["n1"].host.namespace, named.loop, named.fabric.internet.namespace
+
+    def told(name: str) -> Found:
+        found: list[Found] = []
+        search(net, loop, Config((ADDRESS,)), name, found.append)
+        loop.run_until(lambda: found, 60)
+        return found[0]
+
+    def reaches(on: bool) -> None:
+        outside.set_link("eth0", up=on)
+        if on:
+            outside.replace_route(Route("default", "eth0", INTERNET_ROUTER))
+
+    assert told("example.com.").values == (INTERNET,)
+    assert told("nobody.example.com.").outcome == "NXDOMAIN"
+    for _ in range(8):  # both servers have it then
+        told("example.com.")
+    reaches(False)
+    assert [told("example.com.").values for _ in range(8)] == [(INTERNET,)] * 8
+    assert told("example.org.").outcome == "SERVFAIL"
+    loop.run_for(31)
+    assert told("example.com.").outcome == "SERVFAIL"
+    loop.run_for(6)
+    reaches(True)
+    assert told("example.com.").values == (INTERNET,)
+    client = named.client("apiserver", "system:masters")
+    alias = {"type": "ExternalName", "externalName": "example.org"}
+    client.create("services", {"metadata": {"name": "alias"}, "spec": alias}, "default")
+    loop.run_for(6)
+    found = told("alias.default.svc.cluster.local.")
+    assert found.values == (INTERNET,)
+    assert "CNAME example.org." in found.answers[0]

@@ -66,7 +66,9 @@ from refkube.controllers.serviceaccounttoken import SIGN, TokensController
 from refkube.controllers.statefulset import StatefulSetController
 from refkube.controllers.tainteviction import TaintEvictionController
 from refkube.coredns import manifest as coredns
+from refkube.coredns.forward import World
 from refkube.coredns.records import Records
+from refkube.coredns.server import Server as CoreDns
 from refkube.coredns.server import main as coredns_main
 from refkube.engine.clock import NEW_YEAR_2026, Clock, VirtualClock, WaitingClock
 from refkube.engine.frozen import freeze
@@ -74,7 +76,7 @@ from refkube.engine.ids import Ids
 from refkube.engine.loop import Loop, Poller
 from refkube.flannel.daemon import BACKENDS, Flanneld
 from refkube.flannel.daemon import Options as FlannelOptions
-from refkube.hostnet import Host, NetError
+from refkube.hostnet import INTERNET, Host, NetError
 from refkube.kubelet.authorization import Guard
 from refkube.kubelet.cni import Cni
 from refkube.kubelet.hollow import HollowKubelet
@@ -134,6 +136,7 @@ STANDARD_CLASS: Object = {
 A_MOMENT = 0.001  # seconds, in which the controllers do what is due
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq")
 FLANNELD, KUBE_PROXY = "flanneld", "kube-proxy"
+WORLD = {"example.com": INTERNET, "example.org": INTERNET}  # names outside of every cluster
 COMPONENTS = ("scheduler", "controller-manager", "etcd-0")
 
 # By the names of kube-controller-manager --controllers; each is a class that is called with its Context.
@@ -520,6 +523,7 @@ class Cluster:
         for number in range(1, nodes + 1):
             self.join(f"n{number}")
         if addons and self.networking.dns:
+            CoreDns(self.loop, self.fabric.internet.namespace, World(WORLD)).start()
             for resource, obj in coredns.objects():
                 _ensure(self.client("apiserver", "system:masters"), resource, obj)
         self.loop.run_for(A_MOMENT if self.networks else 0.0)
@@ -598,7 +602,8 @@ class Cluster:
         runtime.disk.mount(self.storage.root, self.storage.disk)
         network = self.networks[machine.name] = self._network(machine, self.networking)
         dns = coredns.ADDRESS if self.networking.dns else ""
-        return Kubelet(client, self.loop, machine, runtime, network.cni, network.host, dns)
+        resolver = INTERNET if dns else ""
+        return Kubelet(client, self.loop, machine, runtime, network.cni, network.host, dns, resolver)
 
     def _network(self, machine: Machine, chosen: Networking) -> Network:
         name, loop = machine.name, self.loop

@@ -21,6 +21,13 @@ _COREFILE = """.:53 {
        fallthrough in-addr.arpa ip6.arpa
        ttl 30
     }
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30 {
+       disable success cluster.local
+       disable denial cluster.local
+    }
     loadbalance
 }
 """

@@ -1,8 +1,8 @@
 """Answers DNS by datagram and by stream, and says whether it is alive (/health at 8080) and ready (/ready at 8181).
 
 `main` is the program of the image coredns: it runs in a Pod's container like any other, and is reached by the Service
-kube-dns. Source: coredns plugin/backend_lookup.go, RFC 1035 and 2308. Left out: the cache, forwarding: names outside of
-the cluster get SERVFAIL, as if nobody upstream answered.
+kube-dns. Source: coredns plugin/backend_lookup.go, RFC 1035 and 2308. Where it knows no servers for them, names outside
+of the cluster get SERVFAIL.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ import dns.reversename
 import dns.rrset
 from dns.rdatatype import RdataType
 
+from refkube.coredns.forward import Forwarder, Kept, World
 from refkube.coredns.records import VERSION, NoSuchName, Record, Records
 from refkube.engine.loop import Loop
 from refkube.hostnet import Namespace, Stream
 from refkube.hostnet.http import Answer, Request, serve
+from refkube.hostnet.resolver import config_of
 
 PORT, HEALTH_PORT, READY_PORT = 53, 8080, 8181
 TTL = 30
@@ -42,6 +44,7 @@ class Process(Protocol):
 
     net: Namespace
     loop: Loop
+    files: Any
     handlers: dict[int, Callable[[], object]]
     closing: list[Callable[[], object]]
 
@@ -54,7 +57,9 @@ def main(new_records: Callable[[], Records]) -> Callable[[Any], Generator[Any, A
     """The program; each container has records of its own."""
 
     def run(process: Process) -> Generator[Any, Any, int | None]:
-        server = Server(process.loop, process.net, new_records())
+        servers = config_of(process.files.read("/etc/resolv.conf").decode()).nameservers
+        forwarder = Forwarder(process.loop, process.net, servers) if servers else None
+        server = Server(process.loop, process.net, new_records(), forwarder)
         process.closing.append(server.stop)
         process.handlers[SIGTERM] = lambda: process.loop.call_later(LAME_DUCK, process.exit, 0)
         server.start()
@@ -67,11 +72,12 @@ def main(new_records: Callable[[], Records]) -> Callable[[Any], Generator[Any, A
 
 
 class Server:
-    def __init__(self, loop: Loop, net: Namespace, records: Records):
+    def __init__(self, loop: Loop, net: Namespace, records: Records | World, forwarder: Forwarder | None = None):
         self._loop = loop
+        self._forwarder = forwarder
         self._net = net
         self._records = records
-        self._zone = dns.name.from_text(f"{records.zone}.")
+        self._zone = dns.name.from_text(records.zone)
         self._closing: list[Callable[[], object]] = []
 
     def start(self) -> None:
@@ -93,32 +99,23 @@ class Server:
     # On the wire
 
     def _datagram(self, data: bytes, sender: tuple[str, int]) -> None:
-        answered = self.answer(data)
-        if answered is None:
-            return
-        query, answer = answered
-        room = max(512, query.payload) if query.edns >= 0 else 512
-        try:
-            wire = answer.to_wire(max_size=room)
-        except dns.exception.TooBig:
-            short = dns.message.make_response(query)
-            short.flags |= dns.flags.TC | dns.flags.AA
-            wire = short.to_wire()
-        self._socket.send(wire, sender)
+        self.answer(data, lambda query, answer: self._socket.send(_fitted(query, answer), sender))
 
     def _accepted(self, stream: Stream) -> None:
         held = bytearray()
 
+        def told(query: dns.message.Message, answer: dns.message.Message) -> None:
+            wire = answer.to_wire()
+            stream.send(len(wire).to_bytes(2, "big") + wire)
+
         def received(data: bytes) -> None:
             held.extend(data)
             while len(held) >= 2 and len(held) >= (whole := 2 + int.from_bytes(held[:2], "big")):
-                answered = self.answer(bytes(held[2:whole]))
+                wire = bytes(held[2:whole])
                 del held[:whole]
-                if answered is None:
+                if not self.answer(wire, told):
                     stream.abort()
                     return
-                wire = answered[1].to_wire()
-                stream.send(len(wire).to_bytes(2, "big") + wire)
 
         def closed(why: str) -> None:
             if not why:
@@ -126,65 +123,90 @@ class Server:
 
         stream.received, stream.closed = received, closed
 
-    def answer(self, data: bytes) -> tuple[dns.message.Message, dns.message.Message] | None:
-        """The query and what is said to it; None to what is no query."""
+    def answer(self, data: bytes, tell: Callable[[dns.message.Message, dns.message.Message], object]) -> bool:
+        """Tell the query and what is said to it; False for what is no query."""
         try:
             query = dns.message.from_wire(data)
         except dns.exception.DNSException:
-            return None
+            return False
         if query.flags & dns.flags.QR:
-            return None
+            return False
         answer = dns.message.make_response(query, recursion_available=True)
         if query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
             answer.set_rcode(dns.rcode.NOTIMP)
-            return query, answer
-        self._fill(answer, query.question[0].name, query.question[0].rdtype)
-        return query, answer
+            tell(query, answer)
+            return True
+        name, type = query.question[0].name, query.question[0].rdtype
+        elsewhere = self._fill(answer, name, type)
+
+        def came(kept: Kept) -> None:
+            if elsewhere == name:
+                answer.flags &= ~dns.flags.AA
+                answer.set_rcode(dns.rcode.from_text(kept.code))
+                answer.authority.clear()
+            answer.answer.extend(kept.rrsets(self._loop.now()))
+            tell(query, answer)
+
+        if elsewhere is not None and self._forwarder is not None:
+            self._forwarder.ask(elsewhere, type, came)
+        else:
+            tell(query, answer)
+        return True
 
     # What is in it
 
-    def _fill(self, answer: dns.message.Message, name: dns.name.Name, type: RdataType) -> None:
+    def _fill(self, answer: dns.message.Message, name: dns.name.Name, type: RdataType) -> dns.name.Name | None:
+        """The name that others may know more of, if any: this one, or what it is an alias of."""
         if not self._records.ready or not (name.is_subdomain(self._zone) or name.is_subdomain(_REVERSE)):
             answer.set_rcode(dns.rcode.SERVFAIL)
-            return
+            return name if self._records.ready else None
         answer.flags |= dns.flags.AA
+        elsewhere = None
         try:
             if name.is_subdomain(_REVERSE):
                 self._add(answer, name, RdataType.PTR, self._records.reverse(_address_of(name)), type)
             else:
-                self._fill_from_zone(answer, name, type)
+                elsewhere = self._fill_from_zone(answer, name, type)
         except NoSuchName:
             answer.set_rcode(dns.rcode.NXDOMAIN)
+            elsewhere = name if name.is_subdomain(_REVERSE) else None
         if not answer.answer:
             answer.authority.append(self._authority())
+        return elsewhere
 
-    def _fill_from_zone(self, answer: dns.message.Message, name: dns.name.Name, type: RdataType) -> None:
+    def _fill_from_zone(
+        self, answer: dns.message.Message, name: dns.name.Name, type: RdataType
+    ) -> dns.name.Name | None:
+        """The name outside that it leads to, if any."""
         labels = [label.decode().lower() for label in name.relativize(self._zone).labels]
         if labels == ["dns-version"]:
             self._add(answer, name, RdataType.TXT, [f'"{VERSION}"'], type)
-            return
+            return None
         if labels == ["ns", "dns"] or (not labels and type == RdataType.SOA):
             if type == RdataType.SOA:
                 answer.answer.append(self._authority())
-            return
+            return None
         found = self._records.lookup(labels)
         alias = next((one.alias for one in found if one.alias), "")
         if alias:
             self._add(answer, name, RdataType.CNAME, [alias])
-            self._follow(answer, dns.name.from_text(alias), type)
-        elif type == RdataType.SRV:
+            return self._follow(answer, dns.name.from_text(alias), type)
+        if type == RdataType.SRV:
             self._add_services(answer, name, found)
         else:
             self._add(answer, name, RdataType.A, self._mixed([one.address for one in found]), type)
+        return None
 
-    def _follow(self, answer: dns.message.Message, name: dns.name.Name, type: RdataType) -> None:
-        """An alias to a name of the cluster is answered with what that stands for."""
-        if type == RdataType.CNAME or not name.is_subdomain(self._zone) or len(answer.answer) > MOST_ALIASES:
-            return
+    def _follow(self, answer: dns.message.Message, name: dns.name.Name, type: RdataType) -> dns.name.Name | None:
+        """An alias is answered with what it stands for."""
+        if type == RdataType.CNAME or len(answer.answer) > MOST_ALIASES:
+            return None
+        if not name.is_subdomain(self._zone):
+            return name
         try:
-            self._fill_from_zone(answer, name, type)
+            return self._fill_from_zone(answer, name, type)
         except NoSuchName:
-            pass  # the alias is there all the same
+            return None  # the alias is there all the same
 
     def _add_services(self, answer: dns.message.Message, name: dns.name.Name, found: list[Record]) -> None:
         """Each port of each address once; the weights come to a hundred."""
@@ -214,8 +236,20 @@ class Server:
         return mixed
 
     def _authority(self) -> dns.rrset.RRset:
-        about = f"ns.dns.{self._zone} hostmaster.{self._zone} {self._records.serial} 7200 1800 86400 {TTL}"
+        names = [dns.name.from_text(name, self._zone) for name in ("ns.dns", "hostmaster")]
+        about = f"{names[0]} {names[1]} {self._records.serial} 7200 1800 86400 {TTL}"
         return dns.rrset.from_text(self._zone, TTL, _IN, RdataType.SOA, about)
+
+
+def _fitted(query: dns.message.Message, answer: dns.message.Message) -> bytes:
+    """As one datagram, cut short if it is too long for who asks."""
+    room = max(512, query.payload) if query.edns >= 0 else 512
+    try:
+        return answer.to_wire(max_size=room)
+    except dns.exception.TooBig:
+        short = dns.message.make_response(query)
+        short.flags |= dns.flags.TC | dns.flags.AA
+        return short.to_wire()
 
 
 def _address_of(name: dns.name.Name) -> str:

@@ -84,7 +84,7 @@ class _Search:
         self._names = names
         self._told = told
         self._best: Found | None = None  # what is told if nothing is found: a name without such records, over none
-        self._tries = 0
+        self._tries, self._failed = 0, "timed out"
         self._socket: Datagrams | None = None
         self._stream: Closable | None = None
         self._timer: Timer | None = None
@@ -100,7 +100,7 @@ class _Search:
         self._socket = self._stream = None
 
     def _next_name(self) -> None:
-        self._tries = 0
+        self._tries, self._failed = 0, "timed out"
         if not self._names:
             self._end(self._best or Found("SERVFAIL"))
             return
@@ -113,7 +113,7 @@ class _Search:
         self.close()
         servers = self._config.nameservers or ("127.0.0.1",)
         if self._tries >= len(servers) * self._config.attempts:
-            self._end(Found("timed out"))
+            self._end(Found(self._failed))
             return
         server = servers[self._tries % len(servers)]
         self._tries += 1
@@ -157,6 +157,7 @@ class _Search:
     def _take(self, answer: dns.message.Message) -> None:
         code = dns.rcode.to_text(answer.rcode())
         if code == "SERVFAIL":
+            self._failed = code
             self._ask()
             return
         records = [

@@ -47,7 +47,7 @@ class Network(Protocol):
 
 
 class Kubelet:
-    """`cluster_dns` is the address that Pods ask for names; "" leaves them with the node's."""
+    """`cluster_dns` is the address that Pods ask for names; "" leaves them with `resolver`, which the node asks."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Kubelet:
         network: Network,
         host: Host | None = None,
         cluster_dns: str = "",
+        resolver: str = "",
         domain: str = "cluster.local",
     ):
         self.machine = machine
@@ -69,7 +70,7 @@ class Kubelet:
         self._client = client
         self._network = network
         self._host = host
-        self._dns, self._domain = cluster_dns, domain
+        self._dns, self._resolver, self._domain = cluster_dns, resolver, domain
         self.actions = Actions(loop, host.namespace if host is not None else None)
         self.backoff = Backoff(loop.now)
         self.address = machine.address
@@ -306,7 +307,8 @@ class Kubelet:
             policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod["spec"].get("hostNetwork"))
         )
         searches = [f"{namespace_of(pod)}.svc.{self._domain}", f"svc.{self._domain}", self._domain] if cluster else []
-        servers = [*([self._dns] if cluster else []), *(config.get("nameservers") or ())]
+        own = self._dns if cluster else self._resolver if policy != "None" else ""
+        servers = [*([own] if own else []), *(config.get("nameservers") or ())]
         options = ["ndots:5"] if cluster else []
         options += [
             f"{one['name']}:{one['value']}" if one.get("value") else one["name"] for one in config.get("options") or ()

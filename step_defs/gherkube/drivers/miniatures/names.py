@@ -37,10 +37,11 @@ def knows_every_name(original: Original, self: Records, *args: Any) -> list[Reco
     caught_by="names.05",
     instead_of=Server._fill,
 )
-def takes_no_data_for_no_name(original: Original, self: Server, answer: Any, *args: Any) -> None:
-    original(self, answer, *args)
+def takes_no_data_for_no_name(original: Original, self: Server, answer: Any, *args: Any) -> Any:
+    elsewhere = original(self, answer, *args)
     if not answer.answer and answer.rcode() == 0:
         answer.set_rcode(3)
+    return elsewhere
 
 
 @miniature(
