@@ -447,6 +447,35 @@ Feature: Endpoints
         | a   | yes   |
         | b   | yes   |
 
+    @id:endpoints.35 @core @needs:nodes.fault
+    Scenario: A Pod of which nobody knows any more whether it is ready leaves them
+      Given the nodes "far" have joined
+      And these running Pods:
+        | name | labels  | spec.nodeName |
+        | a    | app=web | far           |
+      And a Service "web"
+      And the Endpoints "web" list:
+        | Pod | ready |
+        | a   | yes   |
+      When the node "far" is cut off
+      Then within 90 seconds the Endpoints "web" list:
+        | Pod | ready |
+        | a   | no    |
+
+    @id:endpoints.36 @core @needs:nodes.fault
+    Scenario: A Pod whose node is connected again returns to them
+      Given the nodes "far" have joined
+      And these running Pods:
+        | name | labels  | spec.nodeName |
+        | a    | app=web | far           |
+      And a Service "web"
+      And the node "far" has been cut off
+      And the Node "far" has come to be unreachable
+      When the node "far" is connected again
+      Then within 60 seconds the Endpoints "web" list:
+        | Pod | ready |
+        | a   | yes   |
+
   @req:EP-6
   Rule: The Endpoints of a Service without a selector belong to who writes them
 

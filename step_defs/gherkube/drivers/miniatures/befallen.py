@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from refkube.apimachinery.meta import condition_is_true
 from refkube.client.informer import Informer
@@ -63,6 +64,22 @@ def ends_what_it_cannot_tell_of(original: Original, self: Informer, *about: Any)
             for container in sandbox.running:
                 container.kill()
     original(self, *about)
+
+
+@miniature(
+    "A kubelet tells what it finds once, whoever says otherwise then.",
+    caught_by=("endpoints.36", "silence.18", "silence.21"),
+    instead_of=Kubelet._tell,
+)
+def tells_once(original: Original, self: Kubelet, worker: PodWorker) -> None:
+    told = _told.setdefault(self, {})
+    wanted = sorted((one["type"], one["status"]) for one in worker.status()["conditions"])
+    if worker.ended or told.get(worker.uid) != wanted:
+        told[worker.uid] = wanted
+        original(self, worker)
+
+
+_told: WeakKeyDictionary[Kubelet, dict[str, list[tuple[str, str]]]] = WeakKeyDictionary()
 
 
 @miniature("There is another way to every node.", caught_by=("pods.12", "pods.13"), instead_of=Lan.detach)

@@ -163,7 +163,7 @@ def gives_nodes_up_early(original: Original, self: NodeLifecycleController, node
 
 @miniature(
     "The Pods of a silent node stay ready.",
-    caught_by=("silence.05", "silence.20"),
+    caught_by=("silence.05", "silence.20", "endpoints.35"),
     instead_of=NodeLifecycleController._mark,
 )
 def leaves_pods_ready(original: Original, self: NodeLifecycleController, key: str) -> None:
