@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gherkube import kinds
-from gherkube.drivers.base import Answer, Driver, TargetError, Unreachable
+from gherkube.drivers.base import Answer, Driver, Object, TargetError, Unreachable
+from gherkube.phrases import Place
 from gherkube.world import SOON, World, require
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "smoke"}, "data": {"a": "1"}}
@@ -78,14 +79,30 @@ def _time(world: World) -> None:
 def _pods(world: World) -> None:
     container = {"name": "a", "image": "registry.k8s.io/pause:3.10"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "smoke"}, "spec": {"containers": [container]}}
-    path = kinds.named("Pod").path(world.names.home)
-    world.do("POST", path, "creating a Pod", body=pod)
+    world.do("POST", kinds.named("Pod").path(world.names.home), "creating a Pod", body=pod)
 
     def runs() -> None:
-        phase = world.do("GET", f"{path}/smoke", "reading it").get("status", {}).get("phase")
+        phase = _status(world).get("phase")
         require(phase == "Running", f"a Pod is {phase}, not Running")
 
     world.driver.eventually(runs, 60.0)
+
+
+def _faults(world: World) -> None:
+    _pods(world)
+    world.driver.crash(Place("Pod", "smoke", world.names.home), "a")
+
+    def restarted() -> None:
+        (told,) = _status(world)["containerStatuses"]
+        require(told["restartCount"] == 1, "a container that was killed has not been restarted")
+
+    world.driver.eventually(restarted, 30.0)
+
+
+def _status(world: World) -> Object:
+    path = f"{kinds.named('Pod').path(world.names.home)}/smoke"
+    status: Object = world.do("GET", path, "reading it").get("status") or {}
+    return status
 
 
 def _audit(world: World) -> None:
@@ -103,6 +120,7 @@ def _store(world: World) -> None:
 PROBES: dict[str, Callable[[World], None]] = {
     "time.skip": _time,
     "pods.run": _pods,
+    "pods.fault": _faults,
     "audit.read": _audit,
     "store.read": _store,
 }
