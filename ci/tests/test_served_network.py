@@ -146,6 +146,14 @@ def test_the_command_line_looks_at_a_cluster_that_is_served(driver: Any, kubecon
     assert told("show", "n1", config=other)[0] == 3
 
 
+def test_a_server_that_is_not_refkube_is_told_in_a_line(cluster: Any) -> None:
+    from refkube.cli import app
+
+    result = CliRunner().invoke(app, ["show", "n1", "--kubeconfig", str(cluster.kubeconfig)])
+    told = f"refkube: the server of {cluster.kubeconfig} is not refkube: it has no /debug/refkube\n"
+    assert (result.exit_code, result.output) == (3, told)
+
+
 def test_only_administrators_are_told(driver: Any) -> None:
     assert driver.api("nobody's").call("GET", "/debug/refkube/show?place=n1").code == 401
     account = "/api/v1/namespaces/default/serviceaccounts/default/token"
