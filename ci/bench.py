@@ -15,6 +15,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -27,7 +28,6 @@ from refkube.apimachinery.rest import HttpRequest  # noqa: E402
 from refkube.client.client import Client  # noqa: E402
 from refkube.cluster import Cluster  # noqa: E402
 from refkube.engine.garbage import leave_alone  # noqa: E402
-from refkube.hostnet.http import Answer, get, serve  # noqa: E402
 from refkube.kubeproxy.proxier import Options as ProxyOptions  # noqa: E402
 from refkube.kubeproxy.proxier import Proxier  # noqa: E402
 from refkube.scheduler.scheduler import Scheduler  # noqa: E402
@@ -125,7 +125,7 @@ def services() -> Iterator[str]:
     cluster = Cluster(controllers=False)
     client, loop = cluster.client("apiserver", "system:masters"), cluster.loop
     host = cluster.fabric.join("n1", "192.168.100.11")
-    serve(host.namespace, ("0.0.0.0", 8080), lambda request: Answer(200))
+    host.namespace.listen(("0.0.0.0", 8080), echo)
     proxy = Proxier(client, loop, host, "n1", ProxyOptions(sync_period=1e9))
     proxy.start()
     loop.settle()
@@ -137,15 +137,21 @@ def services() -> Iterator[str]:
 
     def connect() -> None:
         answers: list[object] = []
-        get(host.namespace, (address, 80), "/", answers.append, answers.append)
+
+        def opened(stream: Any) -> None:
+            stream.received = lambda data: (answers.append(data), stream.close())
+            stream.send(b"?")
+
+        host.namespace.connect((address, 80), opened, answers.append)
         loop.run_until(lambda: answers, 10)
+        assert answers == [b"?"], answers
 
     for size in (10, 1_000, 10_000):
         for number in range(made, size):
             spec = {"ports": [{"port": 80, "targetPort": 8080}]}
             client.create("services", {"metadata": {"name": f"s{number}"}, "spec": spec}, "default")
             meta = {"name": f"s{number}", "labels": {"kubernetes.io/service-name": f"s{number}"}}
-            client.create(SLICES, {"metadata": meta, **listing(1)}, "default")
+            client.create(SLICES, {"metadata": meta, **listing(0)}, "default")
         made = size
         loop.settle()
         address = client.get("services", "s5", "default")["spec"]["clusterIP"]
@@ -156,6 +162,10 @@ def services() -> Iterator[str]:
         change_told = f"an endpoint's change {cost * 1e6:.0f} us ({cost / first[0]:.2f} of that among 10)"
         yield f"among {size:,} Services: {change_told}"
         yield f"among {size:,} Services: {1 / connection:,.0f} connections/s ({connection / first[1]:.2f})"
+
+
+def echo(stream: Any) -> None:
+    stream.received, stream.closed = stream.send, lambda why: stream.close()
 
 
 def listing(more: int) -> dict:

@@ -27,7 +27,7 @@ from refkube.coredns.forward import Forwarder, Kept, World
 from refkube.coredns.records import VERSION, NoSuchName, Record, Records
 from refkube.engine.loop import Loop
 from refkube.hostnet import Namespace, Stream
-from refkube.hostnet.http import Answer, Request, serve
+from refkube.hostnet.http import Answer, Asked, serve
 from refkube.hostnet.resolver import config_of
 
 PORT, HEALTH_PORT, READY_PORT = 53, 8080, 8181
@@ -86,8 +86,8 @@ class Server:
         socket = self._net.bind(("0.0.0.0", PORT), lambda data, sender: self._datagram(data, sender))
         self._socket = socket
         stream = self._net.listen(("0.0.0.0", PORT), self._accepted)
-        health = serve(self._net, ("0.0.0.0", HEALTH_PORT), lambda request: _says(request, "/health", True))
-        ready = serve(self._net, ("0.0.0.0", READY_PORT), lambda request: _says(request, "/ready", self._records.ready))
+        health = serve(self._net, ("0.0.0.0", HEALTH_PORT), lambda asked: _say(asked, "/health", True))
+        ready = serve(self._net, ("0.0.0.0", READY_PORT), lambda asked: _say(asked, "/ready", self._records.ready))
         self._closing = [one.close for one in (socket, stream, health, ready)]
 
     def stop(self) -> None:
@@ -262,5 +262,5 @@ def _address_of(name: dns.name.Name) -> str:
     return address
 
 
-def _says(request: Request, path: str, holds: bool) -> Answer:
-    return Answer(404) if request.path != path else Answer(200, b"OK") if holds else Answer(503)
+def _say(asked: Asked, path: str, holds: bool) -> None:
+    asked.answer(Answer(404) if asked.path != path else Answer(200, b"OK") if holds else Answer(503))

@@ -16,8 +16,7 @@ import h2.exceptions
 
 from refkube.apimachinery.meta import Object
 from refkube.engine.loop import Loop
-from refkube.hostnet import Namespace, Stream
-from refkube.kubelet.runtime import http
+from refkube.hostnet import Namespace, Stream, http
 from refkube.kubelet.runtime.container import Container
 from refkube.kubelet.runtime.tls import Secured
 

@@ -13,11 +13,11 @@ from refkube.apimachinery.meta import Object, is_terminating
 from refkube.engine.clock import rfc3339
 from refkube.engine.loop import Loop
 from refkube.hostnet import Listener, Namespace, NetError
-from refkube.hostnet.http import Answer, Request, serve
+from refkube.hostnet.http import Answer, Asked, serve
 
 PORT = 10256
 TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
-_HEADERS = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff"}
+_HEADERS = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
 
 
 class Health:
@@ -37,7 +37,7 @@ class Health:
     def start(self) -> None:
         self._updated = self._loop.now()
         try:
-            self._own = serve(self._namespace, ("0.0.0.0", PORT), self._answer)
+            self._own = serve(self._namespace, ("0.0.0.0", PORT), lambda asked: asked.answer(self._answer(asked)))
         except NetError:
             self._own = None  # upstream, too, proxies on where its port is taken
 
@@ -67,7 +67,8 @@ class Health:
             known[1].close()
             del self._services[service]
         if port and service not in self._services:
-            listener = serve(self._namespace, ("0.0.0.0", port), lambda _: self._answer_for(service))
+            at = "0.0.0.0", port
+            listener = serve(self._namespace, at, lambda asked: asked.answer(self._answer_for(service)))
             self._services[service] = port, listener
         if not port:
             del self._local[service]
@@ -80,10 +81,10 @@ class Health:
             "localEndpoints": count,
             "serviceProxyHealthy": healthy,
         }
-        headers = {**_HEADERS, "X-Load-Balancing-Endpoint-Weight": str(count)}
+        headers = [*_HEADERS, ("X-Load-Balancing-Endpoint-Weight", str(count))]
         return Answer(200 if count and healthy else 503, json.dumps(told, indent=1).encode(), headers)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Asked) -> Answer:
         """/livez is of the proxy; /healthz is 503, too, where the node is about to go."""
         if request.path not in ("/healthz", "/livez"):
             return Answer(404)

@@ -13,8 +13,8 @@ from itertools import count
 from urllib.parse import urlencode
 
 from refkube.cluster import Cluster
-from refkube.hostnet import Address, Link, Namespace, Stream
-from refkube.hostnet.http import Answer, Reader, get, request
+from refkube.hostnet import Address, Link, Namespace
+from refkube.hostnet.http import Answer, Client, get
 from refkube.hostnet.resolver import Config, Found, config_of, search
 from refkube.outside import FIRST, Outside
 from refkube.volumes.files import File
@@ -216,42 +216,25 @@ class _Exchange:
     def __init__(self, net: Namespace, address: str, port: int, size: int = 0):
         self.result = Connection("timed out")
         self.done = False
-        self._stream: Stream | None = None
+        self._client = Client(net, (address, port), CONNECT)
+        self.close = self._client.close
         self._host = f"{address}:{port}"
         self._size = size
-        self._reader: Reader | None = None
-        self._attempt = net.connect((address, port), self._opened, self._failed, CONNECT)
-
-    def close(self) -> None:
-        self._attempt.close()
-        if self._stream is not None:
-            self._stream.close()
+        self._ask("/hostname", self._named)
 
     def again(self) -> None:
         """Ask once more over the same connection."""
-        if self.result.outcome != "answered" or self._stream is None:
+        if self.result.outcome != "answered":
             self.done = True
             return
         self.done, self.result = False, replace(self.result, outcome="timed out")
         self._ask("/hostname", self._named)
 
-    def _opened(self, stream: Stream) -> None:
-        self._stream = stream
-        stream.received = self._received
-        stream.closed = self._closed
-        self.result = Connection("timed out", answered_from=stream.remote[0])
-        self._ask("/hostname", self._named)
-
     def _ask(self, path: str, then: Callable[[Answer], object]) -> None:
-        self._reader = Reader(then)
-        assert self._stream is not None
-        self._stream.send(request(path, {"Host": self._host}))
-
-    def _received(self, data: bytes) -> None:
-        if self._reader is not None:
-            self._reader.feed(data)
+        self._client.ask("GET", path, [("Host", self._host)], then, self._failed)
 
     def _named(self, answer: Answer) -> None:
+        self.result = replace(self.result, answered_from=self._client.remote)
         if answer.code != 200:  # no netexec: it has answered all the same
             self._end("answered")
             return
@@ -264,19 +247,15 @@ class _Exchange:
             self._end("answered")
             return
         body = urlencode({"msg": "x" * self._size}).encode()
-        head = f"POST /echo HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        self._reader = Reader(lambda answer: self._end("answered" if len(answer.body) == self._size else "garbled"))
-        assert self._stream is not None
-        self._stream.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        headers = [("Host", self._host), ("Content-Type", "application/x-www-form-urlencoded")]
+        headers.append(("Content-Length", str(len(body))))
+        self._client.ask("POST", "/echo", headers, self._echoed, self._failed, body)
+
+    def _echoed(self, answer: Answer) -> None:
+        self._end("answered" if len(answer.body) == self._size else "garbled")
 
     def _failed(self, why: str) -> None:
-        self._end(why)
-
-    def _closed(self, why: str) -> None:
-        if not self.done:
-            self._end(why or "closed")
-        else:
-            self.result = replace(self.result, outcome=why or "closed")
+        self._end({"EOF": "closed", "connection reset by peer": "reset"}.get(why, why))
 
     def _end(self, outcome: str) -> None:
         self.done, self.result = True, replace(self.result, outcome=outcome)

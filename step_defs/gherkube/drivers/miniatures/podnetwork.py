@@ -9,9 +9,9 @@ from typing import Any
 from refkube.flannel import daemon
 from refkube.flannel.backends.vxlan import Vxlan
 from refkube.hostnet import Address, Route
+from refkube.hostnet.http import Answer, serve
 from refkube.kubelet.cni import Cni, namespace_name
 from refkube.kubelet.kubelet import Kubelet
-from refkube.kubelet.runtime.http import Answer, serve
 from refkube.network.bridge import Bridge
 from refkube.network.link import Loopback
 from refkube.network.sockets import Sockets

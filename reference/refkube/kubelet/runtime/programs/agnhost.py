@@ -19,8 +19,7 @@ import orjson
 
 from refkube.apimachinery.quantity import bytes_of, cpu_milli
 from refkube.engine.clock import rfc3339
-from refkube.hostnet import Endpoint, Namespace, Stream
-from refkube.kubelet.runtime import http
+from refkube.hostnet import Endpoint, Namespace, Stream, http
 from refkube.kubelet.runtime.process import SIGINT, SIGTERM, Body, Main, Process, forever
 from refkube.kubelet.runtime.programs import pause, resolver
 from refkube.kubelet.runtime.tls import Secured

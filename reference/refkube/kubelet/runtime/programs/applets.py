@@ -17,8 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from refkube.engine.clock import rfc3339
-from refkube.hostnet import Endpoint, NetError, Stream
-from refkube.kubelet.runtime import http
+from refkube.hostnet import Endpoint, NetError, Stream, http
 from refkube.kubelet.runtime.process import SIGNALS, Body, Main, Process, Resume, Wait, forever, told
 from refkube.kubelet.runtime.programs import resolver, shell
 from refkube.volumes.files import Directory, File

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from refkube.engine.clock import rfc3339
-from refkube.kubelet.runtime import http
+from refkube.hostnet import http
 from refkube.kubelet.runtime.process import Body, Process, Resume, Wait
 from refkube.kubelet.runtime.programs import resolver
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from refkube.hostnet import AddressInUse
-from refkube.kubelet.runtime import http
+from refkube.hostnet import AddressInUse, http
 from refkube.kubelet.runtime.process import SIGINT, SIGQUIT, SIGTERM, Body, Main, Process, forever
 from refkube.volumes.files import File
 
