@@ -245,12 +245,8 @@ class Proxier:
 
     def _look_at_addresses(self) -> bool:
         """The node's own addresses, all but those that are here for Services; True if they are others than before."""
-        found = {
-            address.cidr.partition("/")[0]
-            for link in self._net.links()
-            if link.name != rules.DEVICE and not link.master
-            for address in self._net.addresses(link.name)
-        }
+        devices = {link.name for link in self._net.links() if link.name != rules.DEVICE and not link.master}
+        found = {one.cidr.partition("/")[0] for one in self._net.addresses() if one.device in devices}
         local = frozenset(one for one in found if not ip_address(one).is_loopback)
         if local == self._local_addresses:
             return False

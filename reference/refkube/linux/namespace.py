@@ -45,7 +45,7 @@ class LinuxNamespace:
         self._find = find
         self._sockets = Sockets(self.inside, loop, poller)
         self._netlink = self.inside(Netlink, lambda other: find(other).inside.handle)
-        self._netfilter = Netfilter(self.inside, loop)
+        self._netfilter = Netfilter(self.inside, poller)
         if not own:
             self.set_sysctl("net.ipv6.conf.all.disable_ipv6", "1", wanted=False)
 

@@ -1,7 +1,7 @@
 """Rules and sets of a namespace, through iptables, netlink and conntrack.
 
 A command is dear (a tenth of a second under User Mode Linux), and a component gives many in one go: changes are kept
-until the instant is quiet, or somebody asks, and then given all at once, sets before the rules that name them. What is
+until time is to pass, somebody asks or sends, and then given all at once, sets before the rules that name them. What is
 refused then is told to the loop. Where nobody else changes a namespace, what was read once is known; in a shared one
 the kernel is asked, and of the sets those that were there are taken over.
 """
@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TypeVar
 
-from refkube.engine.loop import Loop
 from refkube.hostnet import Endpoint, Flow, NetError
 from refkube.linux.inside import Inside
 from refkube.linux.ipset import IpSets
+from refkube.linux.poller import SocketPoller
 
 T = TypeVar("T")
 
@@ -29,9 +29,9 @@ _TABLE = re.compile(r"(?:^|\s)-t\s+(\S+)")
 
 
 class Netfilter:
-    def __init__(self, inside: Inside, loop: Loop):
+    def __init__(self, inside: Inside, poller: SocketPoller):
         self._inside = inside
-        self._loop = loop
+        self._poller = poller
         self._rules: list[str] = []  # texts for iptables-restore
         self._sets: list[tuple[str, ...]] = []  # what `linux.ipset` is to do
         self._ipset: IpSets | None = None
@@ -40,7 +40,6 @@ class Netfilter:
         self._there: dict[tuple[str, str], list[str]] = {}  # (table, chain) -> its rules, as they were given
         self._doubtful: set[tuple[str, str]] = set()  # chains of which a rule is gone that nobody had given like that
         self._saved: str | None = None
-        self._due = False
         self.shared = inside.own
         if inside.own:
             self._take_over()
@@ -177,13 +176,7 @@ class Netfilter:
 
     def _later(self, kept: list[T], change: T) -> None:
         kept.append(change)
-        if not self._due:
-            self._due = True
-            self._loop.call_idle(self._flush_soon)
-
-    def _flush_soon(self) -> None:
-        self._due = False
-        self.flush()
+        self._poller.do_first(self.flush)
 
     # Connections
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refkube.engine.clock import WaitingClock
+from refkube.hostnet import NetError
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -22,6 +23,20 @@ class SocketPoller:
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._woken, READ, None)
         self._polling = False
+        self._first: dict[Callable[[], object], None] = {}
+
+    def do_first(self, call: Callable[[], object]) -> None:
+        """Call it, once, before time passes or anything new is sent."""
+        self._first[call] = None
+
+    def catch_up(self) -> None:
+        while self._first:
+            call = next(iter(self._first))
+            del self._first[call]
+            try:
+                call()
+            except NetError as why:
+                self.post(_refuse, why)
 
     def watch(self, fd: int, events: int, ready: Callable[[int], object]) -> None:
         """Call `ready(events)` whenever the descriptor is ready for one of `events`, until it is forgotten."""
@@ -36,6 +51,7 @@ class SocketPoller:
             self._selector.unregister(fd)
 
     def poll(self, timeout: float | None) -> None:
+        self.catch_up()
         self._polling = True
         try:
             select = self._selector.select
@@ -62,6 +78,10 @@ class SocketPoller:
         held: Any = self._selector.get_map().get(fd)
         if held is not None and held.data == ready:
             ready(events)
+
+
+def _refuse(why: NetError) -> None:
+    raise why
 
 
 def _nowhere(*call: object) -> None:

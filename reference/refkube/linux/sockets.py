@@ -53,6 +53,7 @@ class Sockets:
         timeout: float,
         source: Endpoint | None,
     ) -> _Attempt:
+        self._poller.catch_up()
         made = self._bound(socket.SOCK_STREAM, source) if source else self.new(socket.AF_INET, socket.SOCK_STREAM)
         return _Attempt(self, made, remote, opened, failed, timeout)
 
@@ -71,6 +72,7 @@ class Sockets:
     def ping(
         self, address: str, answered: Callable[[], object], failed: Callable[[str], object], timeout: float
     ) -> None:
+        self._poller.catch_up()
         made = self.new(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         _Echo(self, made, address, next(self._echoes) & 0xFFFF, answered, failed, timeout)
 
@@ -341,6 +343,7 @@ class _Datagrams(_Net):
         self._watch(READ)
 
     def send(self, data: bytes, to: Endpoint) -> None:
+        self._poller.catch_up()
         try:
             self._socket.sendto(data, to)
         except OSError as why:
