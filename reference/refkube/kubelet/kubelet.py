@@ -234,9 +234,10 @@ class Kubelet:
         try:
             worker.pod = self._client.update_status("pods", {**pod, "status": wanted})
         except StatusError as refusal:
-            if refusal.reason != "NotFound":
-                if refusal.reason == "Conflict":
-                    self._read_anew(worker)
+            if refusal.reason == "Conflict":
+                self._read_anew(worker)
+                self.wake(uid)  # at once, whatever failed before
+            elif refusal.reason != "NotFound":
                 raise
         else:
             self._told[uid] = wanted, moment
