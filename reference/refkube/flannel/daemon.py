@@ -59,7 +59,6 @@ class Flanneld:
         self._peers: dict[str, Lease] = {}  # by node
         self._shown: list[str] = []  # the rules that there were when they were written
         self._running = False
-        self._waiting: list[Callable[[], object]] = []
         self._timers: dict[str, Timer] = {}
         self._nodes = Informer(client, loop, "nodes")
         self._nodes.add_handler(self._node_changed, lambda _, new: self._node_changed(new), self._node_gone)
@@ -76,13 +75,6 @@ class Flanneld:
             timer.cancel()
         if self._backend is not None:
             self._backend.close()
-
-    def when_ready(self, call: Callable[[], object]) -> None:
-        """Once `environment` is there."""
-        if self.environment is not None:
-            call()
-        else:
-            self._waiting.append(call)
 
     def _again(self, what: str, delay: float, call: Callable[[], object]) -> None:
         if (timer := self._timers.get(what)) is not None:
@@ -113,9 +105,6 @@ class Flanneld:
             "FLANNEL_MTU": str(self._backend.mtu),
             "FLANNEL_IPMASQ": str(self._options.ip_masq).lower(),
         }
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
-            call()
         for node in list(self._nodes.items.values()):
             self._node_changed(node)
         self._again("check", CHECK_PERIOD, self._check)

@@ -41,7 +41,6 @@ TIME_WAIT = 60.0
 CONNECT_TIMEOUT = 127.0
 Four = tuple[int, int, int, int]
 Two = tuple[int, int]
-Listeners = dict[Two, "Listening"]
 Opened = Callable[[Connection], object]
 Failed = Callable[[str], object]
 

@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 import h11
 import httpx2
 
-from gherkube.drivers.base import Api, Connection, NotOffered, Object, TargetError
+from gherkube.drivers.base import Api, Connection, NotOffered, Object, TargetError, Unreachable
 from gherkube.drivers.remote import Command, NotRun
 from gherkube.phrases import Place
 
@@ -184,7 +184,8 @@ class Commands:
         if self._on_nodes:
             self._on_nodes.clear()
             options = {"gracePeriodSeconds": "0", "propagationPolicy": "Background"}
-            self._api().call("DELETE", f"/api/v1/namespaces/{self._namespace}", options=options)
+            with suppress(Unreachable):  # then there is nothing to be tidied
+                self._api().call("DELETE", f"/api/v1/namespaces/{self._namespace}", options=options)
         if "_server" in vars(self):
             self._server.shutdown()
             self._server.server_close()
