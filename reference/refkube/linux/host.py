@@ -1,4 +1,4 @@
-"""A machine's network on a real kernel, and what is around machines: a LAN, a router, an internet.
+"""A machine's network on a real kernel, and switches between machines.
 
 Made by the cluster, like the simulated fabric, which has the same machines at the same addresses.
 """
@@ -11,18 +11,13 @@ from functools import cache
 from refkube.engine.clock import WallClock
 from refkube.engine.loop import Loop
 from refkube.hostnet import (
-    CLIENT,
-    INTERNET,
-    INTERNET_ROUTER,
-    LAN_PREFIX,
-    ROUTER,
     Address,
     Link,
     NetError,
-    Route,
     VirtualServer,
 )
-from refkube.linux.namespace import HOST, LinuxNamespace
+from refkube.hostnet.machines import Machine, Surroundings
+from refkube.linux.namespace import LinuxNamespace
 from refkube.linux.poller import SocketPoller
 
 
@@ -51,48 +46,21 @@ def lacking() -> str:
     return ""
 
 
-class LinuxHost:
+class LinuxHost(Machine[LinuxNamespace]):
     """A machine, or the one that this process is on (`own`)."""
 
     def __init__(self, name: str, loop: Loop, poller: SocketPoller, own: bool = False):
-        self.name = name
+        super().__init__(name)
         self._loop, self._poller = loop, poller
-        self._namespaces: dict[str, LinuxNamespace] = {}
-        self.namespace = LinuxNamespace("", loop, poller, self._named, own)
+        self.namespace = LinuxNamespace("", loop, poller, self.named, own)
         if own:
             return
         self.namespace.set_link("lo", up=True)
         # Linux tells whom it refuses once a second; a cluster's seconds are shorter.
         self.namespace.set_sysctl("net.ipv4.icmp_ratelimit", "0")
 
-    def add_namespace(self, name: str) -> LinuxNamespace:
-        if not name or name in self._namespaces:
-            raise NetError(errno.EEXIST, f'Cannot create namespace file "/var/run/netns/{name}": File exists')
-        made = self._namespaces[name] = LinuxNamespace(name, self._loop, self._poller, self._named)
-        return made
-
-    def delete_namespace(self, name: str) -> None:
-        if name not in self._namespaces:
-            told = f'Cannot remove namespace file "/var/run/netns/{name}": No such file or directory'
-            raise NetError(errno.ENOENT, told)
-        self._namespaces.pop(name).close()
-
-    def find_namespace(self, name: str) -> LinuxNamespace | None:
-        return self._namespaces.get(name)
-
-    def namespaces(self) -> list[str]:
-        return list(self._namespaces)
-
-    def _named(self, name: str) -> LinuxNamespace:
-        found = self.namespace if name == HOST else self._namespaces.get(name)
-        if found is None:
-            raise NetError(errno.EINVAL, f'Invalid "netns" value "{name}"')
-        return found
-
-    def close(self) -> None:
-        for name in list(self._namespaces):
-            self.delete_namespace(name)
-        self.namespace.close()
+    def _made(self, name: str) -> LinuxNamespace:
+        return LinuxNamespace(name, self._loop, self._poller, self.named)
 
 
 def this_machine(name: str, loop: Loop, poller: SocketPoller) -> LinuxHost:
@@ -130,44 +98,26 @@ class Switch:
         self._namespace.close()
 
 
-class LinuxFabric:
-    """`outside` is a client on the nodes' LAN that is no node, `internet` a server behind the router."""
-
+class LinuxFabric(Surroundings[LinuxHost, Switch]):
     def __init__(self, loop: Loop, poller: SocketPoller):
         self._loop, self._poller = loop, poller
-        self._lan, self._far_lan = Switch(loop, poller), Switch(loop, poller)
-        self.hosts: dict[str, LinuxHost] = {}
-        self.router = self._plugged("router", self._lan, f"{ROUTER}/{LAN_PREFIX}")
-        self._far_lan.plug(self.router, "eth1", f"{INTERNET_ROUTER}/24")
-        self.router.namespace.set_sysctl("net.ipv4.ip_forward", "1")
-        self.outside = self.join("outside", CLIENT)
-        self.internet = self._plugged("internet", self._far_lan, f"{INTERNET}/24")
-        self.internet.namespace.replace_route(Route("default", "eth0", INTERNET_ROUTER))
-
-    def join(self, name: str, address: str) -> LinuxHost:
-        """One more machine on the LAN, with a default route to the router."""
-        host = self._plugged(name, self._lan, f"{address}/{LAN_PREFIX}")
-        host.namespace.replace_route(Route("default", "eth0", ROUTER))
-        return host
+        self._switches = [Switch(loop, poller) for _ in range(2)]
+        super().__init__(*self._switches)
 
     def cut_off(self, name: str) -> None:
-        self._lan.connect(name, False)
+        self.lan.connect(name, False)
 
     def mend(self, name: str) -> None:
-        self._lan.connect(name, True)
-
-    def leave(self, name: str) -> None:
-        self.hosts.pop(name).close()
+        self.lan.connect(name, True)
 
     def close(self) -> None:
         for name in list(self.hosts):
             self.leave(name)
-        self._lan.close()
-        self._far_lan.close()
+        for switch in self._switches:
+            switch.close()
 
-    def _plugged(self, name: str, switch: Switch, cidr: str) -> LinuxHost:
-        if name in self.hosts:
-            raise ValueError(f"there is a host {name} already")
-        host = self.hosts[name] = LinuxHost(name, self._loop, self._poller)
-        switch.plug(host, "eth0", cidr)
-        return host
+    def _machine(self, name: str) -> LinuxHost:
+        return LinuxHost(name, self._loop, self._poller)
+
+    def _plug(self, machine: LinuxHost, card: str, lan: Switch, cidr: str) -> None:
+        lan.plug(machine, card, cidr)

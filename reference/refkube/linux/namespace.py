@@ -23,13 +23,12 @@ from refkube.hostnet import (
     Tun,
     VirtualServer,
 )
+from refkube.hostnet.machines import OWN
 from refkube.linux.inside import Inside
 from refkube.linux.netfilter import Netfilter
 from refkube.linux.netlink import Netlink
 from refkube.linux.poller import SocketPoller
 from refkube.linux.sockets import Sockets
-
-HOST = "/"  # what a Pod's namespace calls that of its host
 
 
 class LinuxNamespace:
@@ -78,7 +77,7 @@ class LinuxNamespace:
         if link.kind == "veth":
             self.peers[link.name] = link.peer, link.peer_namespace
             other = self._find(link.peer_namespace) if link.peer_namespace else self
-            other.peers[link.peer] = link.name, (self.name or HOST) if link.peer_namespace else ""
+            other.peers[link.peer] = link.name, (self.name or OWN) if link.peer_namespace else ""
 
     def set_link(self, name: str, **changes: Any) -> None:
         self.inside(self._netlink.set_link, name, **changes)

@@ -17,6 +17,7 @@ from refkube.hostnet import (
     VirtualServer,
 )
 from refkube.hostnet import Endpoint as End
+from refkube.hostnet.machines import Machine
 from refkube.network.bridge import Bridge
 from refkube.network.conntrack import Tracked
 from refkube.network.ipset import IpSet
@@ -50,7 +51,7 @@ class Namespace:
 
     def add_link(self, link: Link) -> None:
         stack = self.stack
-        far = self._host.namespace_of(link.peer_namespace, self) if link.kind == "veth" else self
+        far = self._host.named(link.peer_namespace) if link.kind == "veth" and link.peer_namespace else self
         for name, at in ((link.name, self), (link.peer, far)):
             if name and name in at.stack.devices:
                 raise NetError("RTNETLINK answers: File exists")
@@ -359,6 +360,9 @@ class Namespace:
     def capture(self, device: str, seen: Callable[[float, bytes], object]) -> Capture:
         return Capture(self._device(device), seen)
 
+    def close(self) -> None:
+        self.stack.close()
+
     # Inside
 
     def _device(self, name: str) -> Device:
@@ -400,38 +404,15 @@ class Capture:
             self._device.captures.remove(self._seen)
 
 
-class Host:
+class Host(Machine[Namespace]):
     def __init__(self, wire: Wire, name: str):
-        self.wire, self.name = wire, name
-        self._namespaces: dict[str, Namespace] = {}
-        self.namespace = Namespace(self, "")
+        super().__init__(name)
+        self.wire = wire
+        self.namespace = self._made("")
         self.namespace.set_link("lo", up=True)
 
-    def add_namespace(self, name: str) -> Namespace:
-        if not name or name in self._namespaces:
-            raise NetError(f'Cannot create namespace file "/var/run/netns/{name}": File exists')
-        made = self._namespaces[name] = Namespace(self, name)
-        return made
-
-    def delete_namespace(self, name: str) -> None:
-        if name not in self._namespaces:
-            raise NetError(f'Cannot remove namespace file "/var/run/netns/{name}": No such file or directory')
-        self._namespaces.pop(name).stack.close()
-
-    def find_namespace(self, name: str) -> Namespace | None:
-        return self._namespaces.get(name)
-
-    def namespaces(self) -> list[str]:
-        return list(self._namespaces)
-
-    def namespace_of(self, name: str, default: Namespace) -> Namespace:
-        """A veth's peer may be in another namespace of this host; "/" is the host's own."""
-        if not name:
-            return default
-        found = self.namespace if name == "/" else self._namespaces.get(name)
-        if found is None:
-            raise NetError(f'Invalid "netns" value "{name}"')
-        return found
+    def _made(self, name: str) -> Namespace:
+        return Namespace(self, name)
 
     def plug(self, name: str, lan: Lan) -> None:
         """A network card."""
@@ -443,12 +424,10 @@ class Host:
 
     def close(self) -> None:
         """The machine is gone: nothing of it is at the LAN any more."""
-        for name in list(self._namespaces):
-            self.delete_namespace(name)
         for device in self.namespace.stack.devices.values():
             if isinstance(device, Nic):
                 device.lan.detach(device)
-        self.namespace.stack.close()
+        super().close()
 
 
 def _key(key: Key) -> tuple[int, int, int]:
