@@ -245,8 +245,9 @@ class Proxier:
 
     def _look_at_addresses(self) -> bool:
         """The node's own addresses, all but those that are here for Services; True if they are others than before."""
-        devices = {link.name for link in self._net.links() if link.name != rules.DEVICE and not link.master}
-        found = {one.cidr.partition("/")[0] for one in self._net.addresses() if one.device in devices}
+        devices = [link.name for link in self._net.links() if link.name != rules.DEVICE and not link.master]
+        # Device by device: to list all would be to list those of every Service with each change.
+        found = {one.cidr.partition("/")[0] for device in devices for one in self._net.addresses(device)}
         local = frozenset(one for one in found if not ip_address(one).is_loopback)
         if local == self._local_addresses:
             return False
