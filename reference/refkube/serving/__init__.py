@@ -1,1 +1,1 @@
-"""The API server on a real socket: ASGI, TLS, streams, and the bridge to the event loop."""
+"""Real sockets: ASGI, TLS and streams of API server and kubelets, the bridge to the event loop, the way to kubelets."""
