@@ -55,8 +55,9 @@ class Kubectl:
     def read(self, what: str) -> Any:
         return json.loads(self(f"get {what} -o json"))
 
-    def start(self, command: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(self._words(command), env=self._environment, stdout=subprocess.PIPE, text=True)
+    def start(self, command: str, **environment: str) -> subprocess.Popen[str]:
+        told = {**self._environment, **environment}
+        return subprocess.Popen(self._words(command), env=told, stdout=subprocess.PIPE, text=True)
 
     def _run(self, command: str, stdin: str | dict, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

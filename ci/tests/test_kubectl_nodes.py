@@ -106,8 +106,19 @@ def test_attach(kubectl):
     attached.wait()
 
 
-def test_port_forward(kubectl):
-    forwarding = kubectl.start("port-forward pod/web :80 :81")
+SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false", "KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}
+
+
+def test_exec_over_spdy(kubectl):
+    assert kubectl("exec -i talk -- cat", stdin="through the pipe", **SPDY) == "through the pipe"
+    failed = kubectl._run("exec talk -- sh -c 'echo out; echo err >&2; exit 3'", "", SPDY)
+    assert (failed.returncode, failed.stdout) == (3, "out\n")
+    assert failed.stderr.startswith("err\n")
+
+
+@pytest.mark.parametrize("environment", [{}, SPDY], ids=["websocket", "spdy"])
+def test_port_forward(kubectl, environment):
+    forwarding = kubectl.start("port-forward pod/web :80 :81", **environment)
     assert forwarding.stdout is not None
     told = [forwarding.stdout.readline() for _ in range(4)]  # of each port, for IPv4 and IPv6
     ports = {int(line.split()[-1]): line.split()[2] for line in told if "127.0.0.1" in line}

@@ -1,4 +1,5 @@
-"""The streams of exec, attach and port-forward on one WebSocket: a byte that names the channel, then the data.
+"""The streams of exec, attach and port-forward on one WebSocket: a byte that names the channel, then the data. Or, as
+upstream's API server asks kubelets, on SPDY.
 
 Between `kubelet.server`, which runs what was asked for, and `serving`, which has the socket; clients speak the same.
 Source: client-go/tools/remotecommand (v5.channel.k8s.io), apimachinery/pkg/util/remotecommand, kubelet's
@@ -12,9 +13,11 @@ from typing import Protocol
 
 import orjson
 
+from refkube.apimachinery import spdy
 from refkube.apimachinery.meta import Object
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+CHANNELS = ("stdin", "stdout", "stderr", "error", "resize")  # by their numbers
 V5, V4, CHANNEL = "v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io"
 # The fifth can say that a channel is closed; before the fourth, also where none is named, an error is told in words.
 PROTOCOLS = (V5, V4, CHANNEL, "")
@@ -47,6 +50,57 @@ def exit_status(code: int, why: str = "") -> Object:
     message = f"command terminated with non-zero exit code: exit status {code}"
     cause = {"reason": "ExitCode", "message": str(code)}
     return {**status, "reason": "NonZeroExitCode", "message": message, "details": {"causes": [cause]}}
+
+
+class OverSpdy:
+    """A session whose channels are streams of SPDY; it begins once as many are there as were asked for."""
+
+    def __init__(self, below: Session, expected: int, begin: Callable[[Session], object]):
+        self.received: Callable[[bytes], object] = lambda data: None
+        self.closed: Callable[[], object] = lambda: None
+        self._below = below
+        self._expected = expected
+        self._begin = begin
+        self._streams: dict[int, spdy.Stream] = {}
+        self._early: list[bytes] = []
+        self._spdy = spdy.Connection(below.send, self._opened)
+        below.received, below.closed = self._came, lambda: self.closed()
+
+    def send(self, data: bytes) -> None:
+        if len(data) > 1 and data[0] in self._streams:
+            self._streams[data[0]].write(data[1:])
+
+    def close(self) -> None:
+        for stream in self._streams.values():
+            stream.end()
+        self._below.close()
+
+    def _came(self, data: bytes) -> None:
+        try:
+            self._spdy.received(data)
+        except spdy.ProtocolError:
+            self._below.close()
+
+    def _opened(self, stream: spdy.Stream) -> bool:
+        kind = stream.headers.get("streamtype", "")
+        if kind not in CHANNELS:
+            return False
+        channel = CHANNELS.index(kind)
+        self._streams[channel] = stream
+        stream.received = lambda data: self._told(
+            bytes([CLOSE, channel] if data is None else [channel]) + (data or b"")
+        )
+        if len(self._streams) == self._expected:
+            self._begin(self)
+            for message in self._early:
+                self.received(message)
+        return True
+
+    def _told(self, message: bytes) -> None:
+        if len(self._streams) < self._expected:
+            self._early.append(message)
+        else:
+            self.received(message)
 
 
 class Streams:

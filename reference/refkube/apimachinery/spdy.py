@@ -1,6 +1,7 @@
-"""SPDY/3.1 as the server's side of port forwarding speaks it: streams of bytes, each with headers, on one connection.
+"""SPDY/3.1 as a server speaks it: streams of bytes, each with headers, on one connection.
 
-What kubectl port-forward puts into a WebSocket. Used by `kubelet.portforward`. Source: draft-mbelshe-httpbis-spdy-00,
+What kubectl port-forward puts into a WebSocket, and what upstream's API server speaks to kubelets. Used by
+`kubelet.portforward` and `remotecommand`. Source: draft-mbelshe-httpbis-spdy-00,
 and what github.com/moby/spdystream makes of it. Left out: flow control and priorities, which that leaves out too;
 streams that the server opens.
 """
@@ -113,12 +114,11 @@ class Connection:
         number = int.from_bytes(body[:4], "big") & 0x7FFFFFFF
         if type == SYN_STREAM:
             stream = self.streams[number] = Stream(self, number, self._headers(body[10:]))
+            none = self._deflate.compress(bytes(4)) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+            self._send_control(SYN_REPLY, body[:4] + none)  # before any data
             if not self._opened(stream):
                 self.forget(number, PROTOCOL_ERROR)
-                return
-            none = self._deflate.compress(bytes(4)) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
-            self._send_control(SYN_REPLY, body[:4] + none)
-            if flags & FIN:
+            elif flags & FIN:
                 stream.received(None)
         elif type == RST_STREAM:
             if (known := self.streams.pop(number, None)) is not None:

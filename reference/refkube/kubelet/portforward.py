@@ -1,8 +1,8 @@
 """Forwarded ports: from a client's WebSocket to what listens in a Pod's network, and back.
 
-`kubelet.server` begins it. Two protocols: SPDY in a WebSocket (kubectl), where each connection is a pair of streams,
-and channels of a WebSocket, two for each port that the request names. Source: cri-streaming/pkg/streaming/portforward.
-Left out: SPDY without a WebSocket.
+`kubelet.server` begins it. Two protocols: SPDY, in a WebSocket (kubectl) or without, where each connection is a pair of
+streams; and channels of a WebSocket, two for each port that the request names.
+Source: cri-streaming/pkg/streaming/portforward.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from refkube.apimachinery.remotecommand import CHANNEL, V4, Session
 from refkube.hostnet import Stream as Connection
 from refkube.kubelet.runtime.container import Sandbox
 
-TUNNELLED = "SPDY/3.1+portforward.k8s.io"
+FORWARDED = "portforward.k8s.io"
+TUNNELLED = f"SPDY/3.1+{FORWARDED}"
 PROTOCOLS = (TUNNELLED, V4, CHANNEL, "")
 WHY = {"refused": "connect: connection refused", "timed out": "i/o timeout", "unreachable": "no route to host"}
 

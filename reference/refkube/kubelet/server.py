@@ -13,13 +13,24 @@ from urllib.parse import parse_qs, unquote
 import orjson
 
 from refkube.apimachinery.meta import Object
-from refkube.apimachinery.remotecommand import ERROR, PROTOCOLS, STDERR, STDOUT, Session, Streams, chosen, exit_status
+from refkube.apimachinery.remotecommand import (
+    ERROR,
+    PROTOCOLS,
+    STDERR,
+    STDOUT,
+    V4,
+    OverSpdy,
+    Session,
+    Streams,
+    chosen,
+    exit_status,
+)
 from refkube.apimachinery.rest import HttpRequest, HttpResponse
 from refkube.engine.clock import parse_rfc3339, rfc3339_micro
 from refkube.kubelet import stats
 from refkube.kubelet.kubelet import Kubelet
+from refkube.kubelet.portforward import FORWARDED, TUNNELLED, forwarding, is_port
 from refkube.kubelet.portforward import PROTOCOLS as FORWARDING
-from refkube.kubelet.portforward import forwarding, is_port
 from refkube.kubelet.runtime.container import ERR, Container, Sandbox
 from refkube.kubelet.runtime.process import Pipe, Process
 from refkube.kubelet.runtime.terminal import Terminal
@@ -55,7 +66,9 @@ class NodeServer:
                 if found is None or not found.running:
                     return HttpResponse(404, TEXT, f"container not found ({rest[-1]!r})".encode())
                 begin = self._exec if what == "exec" else self._attach
-                return _upgraded(http, lambda session, protocol: begin(session, protocol, found, query))
+                return _upgraded(
+                    http, lambda session, protocol: begin(session, protocol, found, query), streams=_count(query)
+                )
             case ["portForward", namespace, name]:
                 sandbox = self._sandbox(namespace, name)
                 if sandbox is None:
@@ -178,6 +191,13 @@ def _first(query: Query) -> int:
     return STDOUT if _flag(query, "output", "stdout") else STDERR if _flag(query, "error", "stderr") else ERROR
 
 
+def _count(query: Query) -> int:
+    """How many streams: of errors, those that are asked for, and of window sizes."""
+    tty = _flag(query, "tty")
+    stderr = _flag(query, "error", "stderr") and not tty
+    return 1 + _flag(query, "input", "stdin") + _flag(query, "output", "stdout") + stderr + tty
+
+
 def _into(pipe: Pipe) -> Callable[[bytes | None], object]:
     return lambda data: pipe.close() if data is None else pipe.write(data)
 
@@ -187,16 +207,30 @@ def _json(obj: Object) -> HttpResponse:
 
 
 def _upgraded(
-    http: HttpRequest, begin: Callable[[Session, str], object], protocols: Sequence[str] = PROTOCOLS
+    http: HttpRequest,
+    begin: Callable[[Session, str], object],
+    protocols: Sequence[str] = PROTOCOLS,
+    streams: int = 0,
 ) -> HttpResponse:
-    """Go on over a WebSocket, if that is what was asked for; SPDY, the older way, is not spoken."""
-    if http.headers.get("upgrade", "").lower() != "websocket":
-        return HttpResponse(400, TEXT, b"unable to upgrade: only WebSockets are spoken")
-    offered = http.headers.get("sec-websocket-protocol", "")
-    protocol = chosen(offered, protocols)
+    """Go on over a WebSocket, or over SPDY, where a command has so many `streams`."""
+    spdy = http.headers.get("upgrade", "").lower() == "spdy/3.1"
+    if not spdy and http.headers.get("upgrade", "").lower() != "websocket":
+        return HttpResponse(400, TEXT, b"unable to upgrade: missing upgrade headers in request")
+    offered = http.headers.get("x-stream-protocol-version" if spdy else "sec-websocket-protocol", "")
+    protocol = chosen(offered, ([V4] if streams else [FORWARDED]) if spdy else protocols)
     if protocol is None:
         return HttpResponse(403, TEXT, f"unable to upgrade: no protocol is known of: {offered}".encode())
-    return HttpResponse(101, [], upgrade=lambda session: begin(session, protocol), protocol=protocol)
+    if not spdy:
+        return HttpResponse(101, [], upgrade=lambda session: begin(session, protocol), protocol=protocol)
+
+    def joined(session: Session) -> None:
+        if streams:
+            OverSpdy(session, streams, lambda one: begin(one, protocol))
+        else:
+            begin(session, TUNNELLED)
+
+    told = [("connection", "Upgrade"), ("upgrade", "SPDY/3.1"), ("x-stream-protocol-version", protocol)]
+    return HttpResponse(101, told, upgrade=joined)
 
 
 class _Shown:

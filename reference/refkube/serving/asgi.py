@@ -18,7 +18,7 @@ import orjson
 
 from refkube.apimachinery import errors
 from refkube.apimachinery.rest import HttpRequest, HttpResponse, Stream
-from refkube.serving.protocol import ABORT, PEER
+from refkube.serving.protocol import ABORT, PEER, TAKE
 from refkube.serving.pump import Pump
 
 MAX_BODY = 3 * 1024 * 1024  # bytes
@@ -60,7 +60,9 @@ class Application:
         path = scope["raw_path"].decode("latin-1")
         query = scope["query_string"].decode("latin-1")
         response = await self._answer(HttpRequest(scope["method"], path, query, headers, body, scope[PEER]))
-        if response.stream is None:
+        if response.upgrade is not None:
+            await _Raw(self._pump, scope[TAKE]).run(response, receive)
+        elif response.stream is None:
             await _send_whole(response, send)
         else:
             await _Streaming(response.stream, self._pump, scope[ABORT]).run(response, receive, send)
@@ -193,6 +195,33 @@ class _Socket:
             self.received(data)
             self._pump.kick()
         self.close()
+
+
+class _Raw:
+    """A connection that goes on with another protocol (`apimachinery.remotecommand.Session`): SPDY, without frames."""
+
+    def __init__(self, pump: Pump, take: Callable[[Callable[[bytes], object]], asyncio.Transport]):
+        self.received: Callable[[bytes], object] = lambda data: None
+        self.closed: Callable[[], object] = lambda: None
+        self._pump = pump
+        self._transport = take(self._came)
+        self.send = self._transport.write
+        self.close = self._transport.close
+
+    async def run(self, response: HttpResponse, receive: Receive) -> None:
+        assert response.upgrade is not None
+        lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in response.headers)]
+        self.send("\r\n".join([*lines, "", ""]).encode())
+        response.upgrade(self)
+        self._pump.kick()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.closed()
+        self._pump.kick()
+
+    def _came(self, data: bytes) -> None:
+        self.received(data)
+        self._pump.kick()
 
 
 class _Streaming:

@@ -27,7 +27,7 @@ CONNECT_SECONDS = 5.0  # --kubelet-timeout
 ANSWER_SECONDS = 30.0  # until it begins; how long it then goes on is the kubelet's
 READ = 65536
 BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError)  # what a stream raises that httpx2 has handed out
-PASSED_ON = ("accept", "content-type", "upgrade", "sec-websocket-protocol")
+PASSED_ON = ("accept", "content-type", "upgrade", "sec-websocket-protocol", "x-stream-protocol-version")
 
 
 class Kubelets:
@@ -49,14 +49,17 @@ class Kubelets:
         headers = {name: http.headers[name] for name in PASSED_ON if http.headers.get(name)}
         if "upgrade" in headers:
             headers["connection"] = "upgrade"
-            headers |= {"sec-websocket-version": "13", "sec-websocket-key": generate_nonce().decode()}
+            if headers["upgrade"].lower() == "websocket":
+                headers |= {"sec-websocket-version": "13", "sec-websocket-key": generate_nonce().decode()}
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 made = self._http.build_request(http.method, url, headers=headers, content=http.body or None)
                 answer = await self._http.send(made, stream=True)
                 if answer.status_code == 101:
                     protocol = answer.headers.get("sec-websocket-protocol", "")
-                    return HttpResponse(101, [], upgrade=_Joined(answer).begin, protocol=protocol)
+                    kept = ("connection", "upgrade", "x-stream-protocol-version")
+                    told = [(name, answer.headers[name]) for name in kept if name in answer.headers]
+                    return HttpResponse(101, told, upgrade=_Joined(answer).begin, protocol=protocol)
                 told = [("content-type", answer.headers.get("content-type", "text/plain"))]
                 if answer.status_code < 400 and "content-length" not in answer.headers:
                     return HttpResponse(answer.status_code, told, stream=_Passed(answer))
@@ -100,20 +103,24 @@ class _Passed:
 
 
 class _Joined:
-    """A WebSocket to a kubelet, joined to a client's."""
+    """A WebSocket to a kubelet, joined to a client's; or the bytes of another protocol, as they are."""
 
     def __init__(self, answer: httpx2.Response):
         self._answer = answer
         self._wire = answer.extensions["network_stream"]
         self._frames = Connection(ConnectionType.CLIENT)
+        self._raw = answer.headers.get("upgrade", "").lower() != "websocket"
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
 
     def begin(self, session: Session) -> None:
-        session.received = lambda data: self._send(BytesMessage(data))
-        session.closed = lambda: self._send(CloseConnection(1000))
         writing = asyncio.ensure_future(self._write())
-        reading = asyncio.ensure_future(self._read(session))
+        reading = asyncio.ensure_future(self._pass_on(session) if self._raw else self._read(session))
         reading.add_done_callback(lambda task: writing.cancel())
+        if self._raw:
+            session.received, session.closed = self._waiting.put_nowait, reading.cancel
+        else:
+            session.received = lambda data: self._send(BytesMessage(data))
+            session.closed = lambda: self._send(CloseConnection(1000))
 
     def _send(self, event: Event) -> None:
         if self._frames.state is not ConnectionState.CLOSED:
@@ -123,6 +130,16 @@ class _Joined:
         with suppress(OSError, *BROKEN):
             while True:
                 await self._wire.write(await self._waiting.get())
+
+    async def _pass_on(self, session: Session) -> None:
+        try:
+            while data := await self._wire.read(READ):
+                session.send(data)
+        except (OSError, *BROKEN):
+            pass  # the kubelet is gone
+        finally:
+            session.close()
+            await self._answer.aclose()
 
     async def _read(self, session: Session) -> None:
         whole = b""

@@ -8,6 +8,7 @@ knows whom the client's certificate names (`scope[PEER]`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,6 +19,7 @@ from refkube.apimachinery.rest import UserInfo
 
 PEER = "refkube.peer"  # in an ASGI scope: whom the client has proven to be by its certificate
 ABORT = "refkube.abort"  # in an ASGI scope: cuts the connection off at once
+TAKE = "refkube.take"  # the same: gives its transport for another protocol, and what comes to a callable
 
 HEAD_SECONDS = 32.0  # kube-apiserver's ReadHeaderTimeout
 CLOSING_SECONDS = 0.1  # for a client to take note that an idle connection ends
@@ -26,6 +28,7 @@ ENDING_SECONDS = 0.8  # for what is under way when the server stops
 
 class Protocol(HttpToolsProtocol):
     _head: asyncio.TimerHandle | None = None
+    _taken: Callable[[bytes], object] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -35,10 +38,21 @@ class Protocol(HttpToolsProtocol):
         self._forget_head()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._taken is not None:
+            self._taken(data)
+        else:
+            super().data_received(data)
+
+    def _take(self, received: Callable[[bytes], object]) -> asyncio.Transport:
+        self._taken = received
+        return self.transport
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
         self.scope[PEER] = _peer(self.transport)  # type: ignore[literal-required]
+        self.scope[TAKE] = self._take  # type: ignore[literal-required]
         if self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
