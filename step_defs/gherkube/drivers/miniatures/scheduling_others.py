@@ -94,9 +94,9 @@ def overlooks_constraints(original: Original, *args: Any) -> None:
 
 
 def constrained(**changes: Any) -> Callable[..., Constraint]:
-    def made(original: Original, told: Object, pod: Object) -> Constraint:
+    def made(original: Original, told: Object) -> Constraint:
         new = {key: change(told) for key, change in changes.items()}
-        constraint: Constraint = original({**told, **new}, pod)
+        constraint: Constraint = original({**told, **new})
         return constraint
 
     return made
