@@ -94,7 +94,7 @@ class DataPath:
                 self._outside.lead()
             exchange = _Datagrams(net, at, port, size) if protocol == "UDP" else _Exchange(net, at, port, size)
             self._loop.run_until(lambda e=exchange: e.done, CONNECT + ANSWER)  # type: ignore[misc]
-            if hold and isinstance(exchange, _Exchange):
+            if hold and isinstance(exchange, _Exchange) and exchange.result.outcome == "answered":
                 self._held.append(exchange)
             else:
                 exchange.close()
