@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import h11
 
+from refkube.apimachinery.rest import Stream as Body
 from refkube.hostnet import Closable, Endpoint, Listener, Stream
 
 _PLAIN = "/?&=%:;,+@!$'()*~#[]"  # of a target: what is not escaped
@@ -29,9 +30,12 @@ class Net(Protocol):
 
 @dataclass
 class Answer:
+    """`stream` is a body that goes on, in the place of `body`; only servers answer with one."""
+
     code: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
+    stream: Body | None = None
 
 
 @dataclass
@@ -210,11 +214,17 @@ class _Served:
         self._connection = h11.Connection(h11.SERVER)
         self._request: h11.Request | None = None
         self._body = b""
-        stream.received, stream.closed = self._received, lambda why: stream.close()
+        self._answering: Body | None = None
+        stream.received, stream.closed = self._received, self._closed
 
     def _received(self, data: bytes) -> None:
         self._connection.receive_data(data)
         self._go_on()
+
+    def _closed(self, why: str) -> None:
+        if self._answering is not None:
+            self._answering.stop()
+        self._stream.close()
 
     def _go_on(self) -> None:
         try:
@@ -250,13 +260,23 @@ class _Served:
         connection = self._connection
         if connection.our_state is not h11.SEND_RESPONSE:
             return
-        headers = [("content-length", str(len(answer.body))), *answer.headers]
+        length = [("content-length", str(len(answer.body)))] if answer.stream is None else []
+        headers = [*length, *answer.headers]
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", "text/plain; charset=utf-8"))
         head = self._request is not None and self._request.method == b"HEAD"
         sent = connection.send(h11.Response(status_code=answer.code, headers=headers)) or b""
+        if answer.stream is not None:
+            self._stream.send(sent)
+            self._answering = answer.stream
+            answer.stream.start(lambda chunk: self._stream.send(connection.send(h11.Data(chunk)) or b""), self._end)
+            return
         if answer.body and not head:
             sent += connection.send(h11.Data(answer.body)) or b""
+        self._end(sent)
+
+    def _end(self, sent: bytes = b"") -> None:
+        connection, self._answering = self._connection, None
         self._stream.send(sent + (connection.send(h11.EndOfMessage()) or b""))
         if connection.our_state is h11.MUST_CLOSE:
             self._stream.close()

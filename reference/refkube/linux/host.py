@@ -10,12 +10,7 @@ from functools import cache
 
 from refkube.engine.clock import WallClock
 from refkube.engine.loop import Loop
-from refkube.hostnet import (
-    Address,
-    Link,
-    NetError,
-    VirtualServer,
-)
+from refkube.hostnet import Address, Link, NetError, VirtualServer
 from refkube.hostnet.machines import Machine, Surroundings
 from refkube.linux.namespace import LinuxNamespace
 from refkube.linux.poller import SocketPoller

@@ -26,6 +26,8 @@ Object = dict[str, Any]
 
 ADMIN = "\0admin"  # the credentials that the target came with; None is: no credentials at all
 JSON = "application/json"
+# What Pods run that are connected to, or from: netexec, curl, nc, dig.
+AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 
 
 class TargetError(Exception):

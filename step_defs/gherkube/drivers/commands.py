@@ -22,11 +22,10 @@ from urllib.parse import parse_qs
 import h11
 import httpx2
 
-from gherkube.drivers.base import Api, Connection, NotOffered, Object, TargetError, Unreachable
+from gherkube.drivers.base import AGNHOST, Api, Connection, NotOffered, Object, TargetError, Unreachable
 from gherkube.drivers.remote import Command, NotRun
 from gherkube.phrases import Place
 
-IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 CONNECT, WHOLE = 5, 15  # seconds of the cluster's time after which nobody will come any more
 SILENCE = 60.0  # real seconds that a command may say nothing
 REACHES = 2.0  # real seconds in which this machine reaches a node, or does not
@@ -90,7 +89,7 @@ class Commands:
             if not self._on_nodes:
                 labels = {**self._labels, "pod-security.kubernetes.io/enforce": "privileged"}
                 self._make("/api/v1/namespaces", {"metadata": {"name": self._namespace, "labels": labels}})
-            container = {"name": "main", "image": IMAGE, "args": ["pause"]}
+            container = {"name": "main", "image": AGNHOST, "args": ["pause"]}
             spec = {
                 "nodeName": node,
                 "hostNetwork": True,

@@ -14,10 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import h11
 from refkube.apimachinery.rest import HttpRequest, HttpResponse, UserInfo
 from refkube.cluster import KUBE_PROXY, Cluster
-from refkube.hostnet import Namespace, Stream
+from refkube.hostnet import Namespace, http
 
 from gherkube.drivers.base import TargetError
 from gherkube.drivers.loopback import kubeconfig
@@ -94,68 +93,12 @@ class ApiPort:
     """The API server on loopback in a network. `begun` is true once somebody watches what a proxy has to watch."""
 
     def __init__(self, net: Namespace, port: int, serve: Callable[[HttpRequest], HttpResponse]):
-        self.serve = serve
+        self._serve = serve
         self.begun = False
-        self._listener = net.listen(("127.0.0.1", port), lambda stream: _Connection(stream, self))
+        self._listener = http.serve(net, ("127.0.0.1", port), self._handle)
 
-
-class _Connection:
-    def __init__(self, stream: Stream, port: ApiPort):
-        self._stream, self._port = stream, port
-        self._http = h11.Connection(h11.SERVER)
-        self._asked: h11.Request | None = None
-        self._body = b""
-        self._watch: Any = None
-        stream.received, stream.closed = self._received, self._closed
-
-    def _received(self, data: bytes) -> None:
-        try:
-            self._http.receive_data(data)
-            self._go_on()
-        except h11.RemoteProtocolError:
-            self._stream.abort()
-
-    def _closed(self, why: str) -> None:
-        if self._watch is not None:
-            self._watch.stop()
-        self._stream.close()
-
-    def _go_on(self) -> None:
-        while (event := self._http.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-            if isinstance(event, h11.Request):
-                self._asked, self._body = event, b""
-            elif isinstance(event, h11.Data):
-                self._body += bytes(event.data)
-            elif isinstance(event, h11.EndOfMessage):
-                self._answer()
-            elif isinstance(event, h11.ConnectionClosed):
-                return
-
-    def _answer(self) -> None:
-        asked = self._asked
-        assert asked is not None
-        path, _, query = asked.target.decode("latin-1").partition("?")
-        headers = {name.decode(): value.decode("latin-1") for name, value in asked.headers}
-        answer = self._port.serve(HttpRequest(asked.method.decode(), path, query, headers, self._body))
-        length = [("content-length", str(len(answer.body)))] if answer.stream is None else []
-        self._send(h11.Response(status_code=answer.status, headers=[*answer.headers, *length]))
-        if answer.stream is None:
-            self._send(h11.Data(answer.body))
-            self._end()
-            return
-        self._port.begun = self._port.begun or WATCHED in path
-        self._watch = answer.stream
-        self._watch.start(lambda chunk: self._send(h11.Data(chunk)), self._end)
-
-    def _send(self, event: Any) -> None:
-        if self._http.our_state is not h11.ERROR:
-            self._stream.send(self._http.send(event) or b"")
-
-    def _end(self) -> None:
-        self._watch = None
-        self._send(h11.EndOfMessage())
-        if self._http.our_state is h11.DONE:
-            self._http.start_next_cycle()
-            self._go_on()
-        else:
-            self._stream.close()
+    def _handle(self, asked: http.Asked) -> None:
+        path, _, query = asked.target.partition("?")
+        answer = self._serve(HttpRequest(asked.method, path, query, asked.headers, asked.body))
+        self.begun = self.begun or (answer.stream is not None and WATCHED in path)
+        asked.answer(http.Answer(answer.status, answer.body, answer.headers, answer.stream))

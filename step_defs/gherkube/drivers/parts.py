@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from refkube.apimachinery.rest import UserInfo
 from refkube.apiserver.authentication import ADMIN
-from refkube.cluster import CONTROLLERS, STANDARD_CLASS, Cluster
+from refkube.cluster import CONTROLLERS, Cluster
 from refkube.controllers.common.context import Options
 from refkube.engine.clock import WallClock
 from refkube.serviceaccount.tokens import new_key
@@ -63,9 +63,8 @@ class Stage:
             scheduler=self._part != "scheduler",
             options=Options(root_ca=self._held.authority.decode()),
             wire=Kubelets(self._held.client, self._held.client_key),
+            addons=True,
         )
-        if self._part == KUBELET:
-            cluster.client("apiserver", "system:masters").create("storageclasses.storage.k8s.io", STANDARD_CLASS)
         cluster.loop.trace.start(limit=1)
         cluster.loop.trace.listen(lambda entry: self._note(entry.who))
         return cluster

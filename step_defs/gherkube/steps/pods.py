@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gherkube.drivers.base import AGNHOST
 from gherkube.phrases import Collection, ObjectRef
 from gherkube.steps import given, when
 from gherkube.steps.common import Table
@@ -94,7 +95,7 @@ def _serving(pod: Any, port: int, slowly: bool) -> Any:
     if slowly:
         args.append("--delay-shutdown=60")
         pod = put(pod, "spec.terminationGracePeriodSeconds", 60)
-    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.56", "args": args}
+    container = {"name": "main", "image": AGNHOST, "args": args}
     return put(pod, "spec.containers[0]", {**get(pod, "spec.containers[0]"), **container})
 
 
