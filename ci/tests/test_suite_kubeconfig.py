@@ -18,7 +18,9 @@ from gherkube.drivers.kubeconfig import KubeconfigDriver
 
 pytest.importorskip("uvicorn", reason="serving needs the extra gherkube[serve]")
 
-GHERKUBE = [sys.executable, "-c", "from gherkube.cli import main; main()"]
+# A shell has its background ignore ^C, and so would all that these tests start from there.
+HEEDS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+GHERKUBE = [sys.executable, "-c", f"{HEEDS}; from gherkube.cli import main; main()"]
 REFKUBE = [sys.executable, "-c", "from refkube.cli import main; main()"]
 
 WAITS = """\
